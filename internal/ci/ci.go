@@ -86,10 +86,23 @@ type Runner struct {
 
 // A Step is a named, timed part of one attempt.
 type Step struct {
-	Name      string    `json:"name"`
-	StartedAt time.Time `json:"started_at,omitzero"`
-	DurationS float64   `json:"duration_s"`
+	Name string `json:"name"`
+	// Source is where the step was read: "" in a report, "sections" of a job's
+	// log, or "markers" in it. Each source's steps are kept apart.
+	Source    StepSource `json:"source,omitempty"`
+	StartedAt time.Time  `json:"started_at,omitzero"`
+	DurationS float64    `json:"duration_s"`
 }
+
+// A StepSource is where steps were read.
+type StepSource string
+
+// The sources of steps.
+const (
+	StepsReported StepSource = ""
+	StepsSections StepSource = "sections"
+	StepsMarkers  StepSource = "markers"
+)
 
 // Legacy is a report of POST /save_metrics. Durations are seconds, kept as
 // they were posted.
@@ -107,15 +120,15 @@ type Legacy struct {
 
 // A LegacyEntry is one entry of the arrays builds, jobs and jobs_failed.
 type LegacyEntry struct {
-	Kind         LegacyKind `json:"kind"`
-	Name         string     `json:"name"`
-	DurationS    *float64   `json:"duration_s,omitempty"` // null only in adopted rows
-	StartedAt    time.Time  `json:"started_at,omitzero"`
-	FinishedAt   time.Time  `json:"finished_at,omitzero"`
-	UpS          *float64   `json:"up_s,omitempty"`
-	E2eS         *float64   `json:"e2e_s,omitempty"`
-	PullS        *float64   `json:"pull_s,omitempty"`
-	UpNoPullS    *float64   `json:"up_without_pull_s,omitempty"`
+	Kind       LegacyKind `json:"kind"`
+	Name       string     `json:"name"`
+	DurationS  *float64   `json:"duration_s,omitempty"` // null only in adopted rows
+	StartedAt  time.Time  `json:"started_at,omitzero"`
+	FinishedAt time.Time  `json:"finished_at,omitzero"`
+	UpS        *float64   `json:"up_s,omitempty"`
+	E2eS       *float64   `json:"e2e_s,omitempty"`
+	PullS      *float64   `json:"pull_s,omitempty"`
+	UpNoPullS  *float64   `json:"up_without_pull_s,omitempty"`
 }
 
 // A LegacyKind says in which array of the report an entry stood.

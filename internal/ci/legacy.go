@@ -1,0 +1,121 @@
+package ci
+
+import (
+	"strconv"
+	"time"
+)
+
+// deriveLegacy makes the rows of the legacy report's entries, and settles
+// which other row tells of the same attempt.
+func (rec *Record) deriveLegacy() {
+	if rec.Legacy == nil {
+		return
+	}
+	native := make([]*AttemptRecord, 0, len(rec.Attempts))
+	for _, a := range rec.Sorted() {
+		if a.Legacy == "" {
+			native = append(native, a)
+		}
+	}
+	if rec.Attempts == nil {
+		rec.Attempts = make(map[string]*AttemptRecord, len(rec.Legacy.Entries))
+	}
+	position := map[LegacyKind]int{}
+	rows := make([]*AttemptRecord, len(rec.Legacy.Entries))
+	for i := range rec.Legacy.Entries {
+		e := &rec.Legacy.Entries[i]
+		rows[i] = e.row(position[e.Kind])
+		position[e.Kind]++
+		rec.Attempts[rows[i].Key] = rows[i]
+	}
+	pairFailed(rows)
+	if len(native) > 0 {
+		supersede(rows, native)
+	}
+}
+
+// legacyAlone tells whether nobody but the legacy report told of the jobs.
+func (rec *Record) legacyAlone() bool {
+	if rec.Legacy == nil {
+		return false
+	}
+	for _, a := range rec.Attempts {
+		if a.Legacy == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *LegacyEntry) row(position int) *AttemptRecord {
+	a := &AttemptRecord{Key: "legacy:" + string(e.Kind) + ":" + strconv.Itoa(position)}
+	a.Name, a.State = e.Name, Finished
+	a.StartedAt, a.FinishedAt, a.DurationS = e.StartedAt, e.FinishedAt, e.DurationS
+	a.DerivedAttempt.Legacy, a.Position = e.Kind, position
+	a.MetricsS, a.UpS, a.E2eS, a.PullS, a.NoPull = e.DurationS, e.UpS, e.E2eS, e.PullS, e.UpNoPullS
+	switch e.Kind {
+	case LegacyBuild:
+		a.Phase, a.InBuild = phaseBuild, true
+	case LegacyJob:
+		a.Phase, a.InJob = phaseE2e, true
+	case LegacyFailed:
+		a.Phase, a.InFailed, a.Result = phaseE2e, true, Failure
+	}
+	return a
+}
+
+// pairFailed finds the attempts that stand both in jobs and in jobs_failed:
+// the original's client lists an allowed failure in both.
+func pairFailed(rows []*AttemptRecord) {
+	type times struct {
+		name              string
+		started, finished int64
+	}
+	of := func(a *AttemptRecord) times {
+		return times{a.Name, a.StartedAt.UnixMilli(), a.FinishedAt.UnixMilli()}
+	}
+	jobs := map[times][]*AttemptRecord{}
+	for _, a := range rows {
+		if a.Legacy == LegacyJob && !a.StartedAt.IsZero() && !a.FinishedAt.IsZero() {
+			jobs[of(a)] = append(jobs[of(a)], a)
+		}
+	}
+	for _, a := range rows {
+		if a.Legacy != LegacyFailed || a.StartedAt.IsZero() || a.FinishedAt.IsZero() {
+			continue
+		}
+		if same := jobs[of(a)]; len(same) > 0 {
+			same[0].Result, same[0].AllowFailure = Failure, new(true)
+			a.Superseded, a.Same = true, same[0].Key
+			jobs[of(a)] = same[1:]
+		}
+	}
+}
+
+// supersede marks the rows of a legacy report whose attempts another source
+// tells, and links each to the attempt that it is: the same name and start
+// second, or else the same name and whole seconds of run time.
+func supersede(rows, native []*AttemptRecord) {
+	for _, row := range rows {
+		row.Superseded = true
+		row.Same = ""
+		for _, a := range native {
+			if a.Name != row.Name {
+				continue
+			}
+			if sameSecond(a.StartedAt, row.StartedAt) {
+				row.Same = a.Key
+				break
+			}
+			a.deriveTimes()
+			if row.Same == "" && row.StartedAt.IsZero() && a.RunMS != nil && row.DurationS != nil &&
+				wholeSeconds(*a.RunMS) == wholeSeconds(Millis(*row.DurationS)) {
+				row.Same = a.Key
+			}
+		}
+	}
+}
+
+func sameSecond(a, b time.Time) bool {
+	return !a.IsZero() && !b.IsZero() && a.Unix() == b.Unix()
+}
