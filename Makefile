@@ -1,0 +1,64 @@
+# What people do here. Everything needs Go, in the version of go.mod or later.
+# Tests also need a C compiler and PostgreSQL's server programs: they are
+# installed from the distribution where that is possible, else you are told what
+# to install. `make check` builds its linter once, which takes some minutes.
+SHELL := /bin/bash -o pipefail
+ARGS ?=
+FUZZTIME ?= 20s
+LINT := go tool -modfile=tools.mod golangci-lint
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: build ## start the collector on http://127.0.0.1:5000; ARGS='--listen ...' are its flags
+	bin/pipeline-metrics-collector serve $(ARGS)
+
+.PHONY: build
+build: ## one static program: bin/pipeline-metrics-collector
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/pipeline-metrics-collector
+
+.PHONY: test
+test: ## all tests, with the race detector, on SQLite and a throw-away PostgreSQL
+	scripts/with-postgres scripts/test -race -shuffle=on ./...
+
+.PHONY: check
+check: ## modules are as pinned, everything builds, the linter is content
+	go mod verify
+	go build ./...
+	go vet ./...
+	$(LINT) run ./...
+
+.PHONY: lint
+lint: ## the linter alone; .golangci.yaml has the rules and their reasons
+	$(LINT) run ./...
+
+.PHONY: dead
+dead: ## functions that no program and no test reaches
+	go tool -modfile=tools.mod deadcode -test ./...
+
+.PHONY: fmt
+fmt: ## gofumpt and gci on all files
+	$(LINT) fmt ./...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME=20s
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: golden
+golden: ## accept what the code now produces as golden files; read the diff
+	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n 1 dirname | sort -u) -update
+
+.PHONY: bench
+bench: ## load and baselines in one run, as ratios; ARGS='...' are its flags
+	scripts/with-postgres go run ./bench $(ARGS)
+
+.PHONY: soak
+soak: ## the fault tests with full counts (PMC_SOAK=1): up to two hours
+	PMC_SOAK=1 scripts/with-postgres go test -v -p 1 -run Soak -timeout 2h ./...
+
+.PHONY: cover
+cover: ## coverage.out, and the share of statements that the tests reach
+	scripts/with-postgres go test -coverpkg=./internal/... -coverprofile=coverage.out ./...
+	go tool cover -func=coverage.out | tail -n 1
