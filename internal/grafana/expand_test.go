@@ -1,6 +1,7 @@
 package grafana_test
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -112,7 +113,7 @@ func interval(s string) (time.Duration, error) {
 		"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour,
 	}
 	if s == "" {
-		return 0, fmt.Errorf("no interval")
+		return 0, errors.New("no interval")
 	}
 	n, err := strconv.Atoi(s[:len(s)-1])
 	unit, known := units[s[len(s)-1:]]

@@ -42,7 +42,7 @@ func (f File) JSON() ([]byte, error) {
 // and returns the paths. With a datasourceUID the dashboards open with that
 // data source; else with Grafana's first one for PostgreSQL.
 func Export(dir, datasourceUID string) ([]string, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // Grafana runs as another user and must read them
 		return nil, fmt.Errorf("make the folder for the dashboards: %w", err)
 	}
 	var paths []string
@@ -53,7 +53,7 @@ func Export(dir, datasourceUID string) ([]string, error) {
 			return paths, err
 		}
 		path := filepath.Join(dir, f.Name)
-		if err := os.WriteFile(path, b, 0o644); err != nil {
+		if err := os.WriteFile(path, b, 0o644); err != nil { //nolint:gosec // as above
 			return paths, fmt.Errorf("write a dashboard: %w", err)
 		}
 		paths = append(paths, path)
