@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"time"
+)
+
+// The numbers of the reports; the original stores them in 32 bits.
+const (
+	firstNumber     = 1_000_000
+	slowFirst       = 2_000_000_000
+	defaultProjects = 20
+)
+
+// A run is what one measurement gave.
+type run struct {
+	result
+	used    usage
+	Idle    int64         // resident memory of one server before the load, bytes
+	Ready   time.Duration // start of a server to ready
+	Checked bool          // what the database holds was compared with what was promised
+	Wrong   string        // how it differs; empty: not at all
+}
+
+// A scenario is something to measure. Its name is what tables call it.
+type scenario struct {
+	name    string
+	measure func(context.Context, *lab) (run, error)
+}
+
+// A subject is what a load goes to.
+type subject struct {
+	baseline string // a command of this program; empty: the collector
+	engine   engine // empty: no database
+	replicas int    // 0 is 1
+	url      string // of a server that runs already; the rest is unknown then
+}
+
+var (
+	onPostgres = subject{engine: postgres}
+	onSQLite   = subject{engine: sqlite}
+	rowByRow   = subject{baseline: "serve-rows", engine: postgres}
+	nothing    = subject{baseline: "serve-nothing"}
+)
+
+func (s subject) String() string {
+	switch {
+	case s.url != "":
+		return "the original"
+	case s.baseline == "serve-rows":
+		return "row by row"
+	case s.baseline == "serve-nothing":
+		return "store nothing"
+	case s.replicas > 1:
+		return fmt.Sprintf("%s, %d replicas", s.engine, s.replicas)
+	default:
+		return string(s.engine)
+	}
+}
+
+// under is the scenario of a load on the subject, with slow clients beside it.
+func (s subject) under(name string, p plan, slow int) scenario {
+	return scenario{name: s.String() + ", " + name, measure: func(ctx context.Context, l *lab) (run, error) {
+		return l.load(ctx, s, p, slow)
+	}}
+}
+
+// at is the scenario of so many clients that post new reports.
+func (s subject) at(clients int) scenario {
+	return s.under(fmt.Sprintf("c=%d", clients), plan{Clients: clients}, 0)
+}
+
+// load measures one load on fresh servers and a fresh database.
+func (l *lab) load(ctx context.Context, s subject, p plan, slow int) (r run, err error) {
+	up, err := l.start(ctx, s)
+	if err != nil {
+		return run{}, err
+	}
+	defer func() { err = errors.Join(err, up.close()) }()
+	time.Sleep(settle)
+	r.Ready, r.Idle = up.ready(), up.idle()
+
+	p.URLs = up.urls
+	p.Projects = defaultProjects
+	p.First = l.firstFor(s)
+	g := newGenerator(p)
+	defer g.close()
+	if slow > 0 {
+		stop, err := stallHalfway(ctx, p.URLs[0], slow)
+		if err != nil {
+			return r, err
+		}
+		defer stop()
+	}
+	if p.Only > 0 {
+		g.fill(ctx, p.Only)
+	}
+	g.run(ctx, l.options.warmUp)
+	m := startMeter(up.database.process, up.pids()...)
+	r.result = g.run(ctx, l.options.length)
+	r.used = m.stop()
+	if err := up.stopServers(); err != nil {
+		return r, err
+	}
+	r.Checked = up.database.url != ""
+	r.Wrong, err = up.check(ctx, g.Total)
+	return r, err
+}
+
+// An environment is running servers with their database.
+type environment struct {
+	subject  subject
+	database database
+	servers  []*server
+	urls     []string
+}
+
+func (l *lab) start(ctx context.Context, s subject) (*environment, error) {
+	e := &environment{subject: s}
+	if s.url != "" {
+		e.urls = []string{s.url}
+		return e, nil
+	}
+	if s.baseline == "" {
+		if err := l.build(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if s.engine != "" {
+		d, err := l.fresh(ctx, s.engine)
+		if err != nil {
+			return nil, err
+		}
+		e.database = d
+	}
+	program, args := l.collector, []string{"serve"}
+	if s.baseline != "" {
+		program, args = l.self, []string{s.baseline}
+	}
+	if s.engine != "" {
+		args = append(args, "--database", e.database.url)
+	}
+	for range max(1, s.replicas) {
+		up, err := startServer(ctx, l.dir, program, args...)
+		if err != nil {
+			return nil, errors.Join(err, e.close())
+		}
+		e.servers = append(e.servers, up)
+		e.urls = append(e.urls, up.url)
+	}
+	return e, nil
+}
+
+func (e *environment) pids() []int {
+	var pids []int
+	for _, s := range e.servers {
+		pids = append(pids, s.pid())
+	}
+	return pids
+}
+
+func (e *environment) ready() (d time.Duration) {
+	for _, s := range e.servers {
+		d = max(d, s.ready)
+	}
+	return d
+}
+
+func (e *environment) idle() (bytes int64) {
+	for _, pid := range e.pids() {
+		bytes = max(bytes, memory(pid, "status", "VmRSS"))
+	}
+	return bytes
+}
+
+// stopServers ends them, so that what they hold open is closed.
+func (e *environment) stopServers() error {
+	var errs []error
+	for _, s := range e.servers {
+		if err := s.stop(); err != nil {
+			errs = append(errs, err, s.output())
+		}
+	}
+	e.servers = nil
+	return errors.Join(errs...)
+}
+
+func (e *environment) close() error {
+	err := e.stopServers()
+	if e.database.drop != nil {
+		err = errors.Join(err, e.database.drop())
+	}
+	return err
+}
+
+// check compares what the database holds with what was promised: each report
+// that was answered 200 once, with all its rows. A report without an answer,
+// or with 503, may be there or not.
+func (e *environment) check(ctx context.Context, t tally) (string, error) {
+	if e.database.url == "" {
+		return "", nil
+	}
+	rows, err := e.database.stored(ctx)
+	if err != nil {
+		return "", fmt.Errorf("counting what is stored: %w", err)
+	}
+	created, unknown := t["200"], int64(0)
+	for _, name := range t.others("200", "208", "400") {
+		unknown += t[name]
+	}
+	switch n := rows[0]; {
+	case n < created || n > created+unknown:
+		return fmt.Sprintf("%d answers 200, %d pipelines stored", created, n), nil
+	case rows != [4]int64{n, n * jobsPerReport, n, n}:
+		return fmt.Sprintf("%d pipelines, but %d jobs, %d builds, %d failed attempts", rows[0], rows[1], rows[2], rows[3]), nil
+	}
+	return "", nil
+}
+
+// raw is the scenario of inserting straight into a fresh database, in a
+// process of its own.
+func raw(e engine, batch int) scenario {
+	name := fmt.Sprintf("raw inserts into %s, batch %d", e, batch)
+	return scenario{name: name, measure: func(ctx context.Context, l *lab) (r run, err error) {
+		d, err := l.fresh(ctx, e)
+		if err != nil {
+			return r, err
+		}
+		defer func() { err = errors.Join(err, d.drop()) }()
+		m := startMeter(d.process)
+		cmd := exec.CommandContext(ctx, l.self, "insert", "--engine", string(e), "--database", d.url,
+			"--batch", strconv.Itoa(batch), "--length", l.options.length.String())
+		cmd.Stderr = l.progress
+		out, err := cmd.Output()
+		if err != nil {
+			return r, fmt.Errorf("%s: %w", name, err)
+		}
+		var done inserted
+		if err := json.Unmarshal(out, &done); err != nil {
+			return r, err
+		}
+		r.used = m.stop()
+		r.used.Server = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		r.result = result{Elapsed: done.Elapsed, Answers: tally{"200": done.Reports}, Accepted: done.Batch}
+		r.Checked = true
+		r.Wrong, err = (&environment{database: d}).check(ctx, r.Answers)
+		return r, err
+	}}
+}
+
+// restart is the scenario of starting on a database that holds many
+// pipelines. The database is filled once, over HTTP, and kept.
+func restart(e engine, pipelines int64) scenario {
+	name := fmt.Sprintf("%s, start on %s pipelines", e, thousands(float64(pipelines)))
+	return scenario{name: name, measure: func(ctx context.Context, l *lab) (run, error) {
+		kept, err := l.filled(ctx, e, pipelines)
+		if err != nil {
+			return run{}, err
+		}
+		up, err := startServer(ctx, l.dir, l.collector, "serve", "--database", kept.url)
+		if err != nil {
+			return run{}, err
+		}
+		time.Sleep(settle)
+		return run{Ready: up.ready, Idle: memory(up.pid(), "status", "VmRSS")}, up.stop()
+	}}
+}
+
+func (l *lab) filled(ctx context.Context, e engine, pipelines int64) (database, error) {
+	if d, ok := l.kept[e]; ok {
+		return d, nil
+	}
+	up, err := l.start(ctx, subject{engine: e})
+	if err != nil {
+		return database{}, err
+	}
+	l.kept[e] = up.database
+	g := newGenerator(plan{URLs: up.urls, Clients: 64, Projects: defaultProjects, First: firstNumber})
+	defer g.close()
+	if got := g.fill(ctx, pipelines); got.Answers["200"] != pipelines {
+		err = fmt.Errorf("filling a database with %d pipelines: answers %v", pipelines, got.Answers)
+	}
+	return up.database, errors.Join(err, up.stopServers())
+}
