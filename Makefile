@@ -54,8 +54,9 @@ golden: ## accept what the code now produces as golden files; read the diff
 bench: ## load and baselines in one run, as ratios; ARGS='...' are its flags
 	scripts/with-postgres go run ./bench $(ARGS)
 
+# Tests with Soak in their name run in `make test` too, with small counts.
 .PHONY: soak
-soak: ## the fault tests with full counts (PMC_SOAK=1): up to two hours
+soak: ## the Soak tests with full counts (PMC_SOAK=1): up to two hours
 	PMC_SOAK=1 scripts/with-postgres go test -v -p 1 -run Soak -timeout 2h ./...
 
 .PHONY: cover
