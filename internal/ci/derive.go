@@ -18,7 +18,7 @@ type Derived struct {
 	Result       Result // empty until finished
 	FinishedAt   time.Time
 	HasRestarts  bool // some job had more than one attempt; of a legacy report alone: as it says
-	Attempts     int  // that count: without superseded ones
+	Counted      int  // attempts, without superseded ones
 	Phases       []PhaseTimes
 	Metrics      *Metrics // the row in the view metrics_pipeline; nil if it has none
 }
@@ -62,7 +62,7 @@ func (rec *Record) Derive(phases Phases, defaultBranch string) {
 			a.Phase = phases.of(&a.Attempt)
 		}
 	}
-	d := Derived{Attempts: len(counted), Ref: rec.Words.Pipeline.Ref}
+	d := Derived{Counted: len(counted), Ref: rec.Words.Pipeline.Ref}
 	if rec.Legacy != nil && d.Ref == "" {
 		d.Ref = rec.Legacy.Ref
 	}

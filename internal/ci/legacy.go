@@ -119,3 +119,17 @@ func supersede(rows, native []*AttemptRecord) {
 func sameSecond(a, b time.Time) bool {
 	return !a.IsZero() && !b.IsZero() && a.Unix() == b.Unix()
 }
+
+// OnlyLegacy tells whether a report says nothing but what POST /save_metrics
+// posted.
+func (r *Report) OnlyLegacy() bool {
+	if r.Legacy == nil || len(r.Jobs) > 0 {
+		return false
+	}
+	for _, reg := range pipelineRegisters {
+		if reg.said(r) {
+			return false
+		}
+	}
+	return true
+}

@@ -177,3 +177,23 @@ func encode(v any) string {
 	}
 	return string(b)
 }
+
+// ForgetUnsaid clears the fields that nobody said; a stored column may hold
+// what was derived in the place of a word.
+func (rec *Record) ForgetUnsaid() { forget(pipelineRegisters, &rec.Words, rec.Ranks) }
+
+// ForgetUnsaid clears the fields that nobody said.
+func (a *AttemptRecord) ForgetUnsaid() {
+	steps := a.Steps // kept in a table of their own, never derived
+	forget(attemptRegisters, &a.Attempt, a.Ranks)
+	a.Steps = steps
+}
+
+func forget[T any](registers []register[T], stored *T, ranks Ranks) {
+	var nothing T
+	for i, r := range registers {
+		if !ranks.said(i) {
+			r.take(stored, &nothing)
+		}
+	}
+}

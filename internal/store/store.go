@@ -4,8 +4,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
@@ -20,6 +24,9 @@ var (
 	ErrBusy = errors.New("too many reports are waiting")
 	// ErrClosed: the store is closing.
 	ErrClosed = errors.New("the store is closed")
+	// ErrClash: another pipeline of the project has the same number, made from
+	// another external id.
+	ErrClash = errors.New("another external id has the same number")
 )
 
 // Config says which database to open and how.
@@ -30,47 +37,135 @@ type Config struct {
 	// migrations use it. Empty: Database.
 	Direct string
 	// Migrate is "auto" (bring the schema up to date) or "check" (refuse to
-	// open one that is not).
+	// open one that is not). Empty: auto.
 	Migrate string
 	// LegacyTimezone is the zone of created_at in a database of the original
 	// that is taken over. Empty: the server's.
 	LegacyTimezone string
-	Log            *slog.Logger
-	Now            func() time.Time // nil: time.Now
+	// Wait keeps trying while the database can't be reached, until ctx is done.
+	Wait bool
+	// Exclusive refuses a SQLite file that another process holds exclusively.
+	Exclusive bool
+	// Progress, if set, is told what Open does: a step, how much of it is done
+	// and how much there is (0: unknown).
+	Progress func(step string, done, total int64)
+	// Phases are the definitions in force. Empty: ci.DefaultPhases.
+	Phases ci.Phases
+	Log    *slog.Logger     // nil: discarded
+	Now    func() time.Time // nil: time.Now
+}
+
+func (c *Config) fill() {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Progress == nil {
+		c.Progress = func(string, int64, int64) {}
+	}
+	if len(c.Phases) == 0 {
+		c.Phases = ci.DefaultPhases()
+	}
 }
 
 // A Store is an open, migrated database.
-type Store struct{}
+type Store struct {
+	config     Config
+	engine     engine
+	db         *pools
+	phasesHash string
+	projects   projectCache
+	stats      stats
 
-// Outcome says what Save did with a report.
-type Outcome int
+	queue   chan *request
+	away    atomic.Bool
+	closing sync.RWMutex // held for reading while a request is put in the queue
+	closed  bool
+	done    chan struct{}
+	wg      sync.WaitGroup
 
-// The outcomes of [Store.Save].
-const (
-	Created   Outcome = iota + 1 // the pipeline was not known
-	Merged                       // the report added something
-	Unchanged                    // all of it was known; for a legacy report: there is one already
-)
+	statements map[string]*sql.Stmt // of the writer; only the committer uses it
+}
 
 // Open opens the database, brings its schema up to date and starts the
 // committer.
-func Open(_ context.Context, _ Config) (*Store, error) { return &Store{}, nil }
+func Open(ctx context.Context, config Config) (*Store, error) {
+	config.fill()
+	engine, address, err := locate(config.Database)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		config: config, engine: engine, phasesHash: config.Phases.Hash(),
+		queue: make(chan *request, maxQueue), done: make(chan struct{}), statements: map[string]*sql.Stmt{},
+	}
+	if s.db, err = engine.open(address, config.Exclusive); err == nil {
+		err = s.prepare(ctx)
+	}
+	if err == nil {
+		err = s.prepareBatch(ctx)
+	}
+	if err != nil {
+		if s.db != nil {
+			err = errors.Join(err, s.db.close())
+		}
+		return nil, err
+	}
+	s.wg.Go(s.commitLoop)
+	s.wg.Go(s.probeLoop)
+	return s, nil
+}
 
-// Save validates the report and returns once it is durable.
-func (s *Store) Save(_ context.Context, _ ci.Report) (Outcome, error) { return Created, nil }
+// prepare brings the schema up to date, or waits until it can.
+func (s *Store) prepare(ctx context.Context) error {
+	for {
+		err := s.migrate(ctx)
+		if err == nil || !s.config.Wait || !unreachable(err) {
+			return err
+		}
+		s.config.Log.WarnContext(ctx, "waiting for the database", "error", err)
+		s.config.Progress("waiting for the database", 0, 0)
+		select {
+		case <-time.After(probeInterval):
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+// Close finishes the batches that wait and closes the database. Reports that
+// come later are refused with ErrClosed.
+func (s *Store) Close() error {
+	s.closing.Lock()
+	if s.closed {
+		s.closing.Unlock()
+		return nil
+	}
+	s.closed = true
+	close(s.queue)
+	close(s.done)
+	s.closing.Unlock()
+	s.wg.Wait()
+	return s.db.close()
+}
 
 // Ping asks the database whether it answers.
-func (s *Store) Ping(_ context.Context) error { return nil }
-
-// Close finishes the batch under way and closes the database.
-func (s *Store) Close() error { return nil }
-
-// Stats are the store's counters since it was opened, for /metrics.
-type Stats struct {
-	Reports      map[string]int64 // by outcome: created, merged, unchanged, invalid, away, busy
-	Queue        int              // reports that wait for a commit
-	Batches      int64
-	BatchReports int64           // reports in all batches
-	CommitTime   time.Duration   // in all
-	Errors       map[string]int64 // database errors by class: data, conflict, away
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	var one int
+	if err := s.db.reader.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return nil
 }
+
+// Query runs a read-only query. The text may use $1, $2, ... on either engine.
+func (s *Store) Query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	return s.db.reader.QueryContext(ctx, text, args...)
+}
+
+// Engine is "sqlite" or "postgres", for people to read.
+func (s *Store) Engine() string { return string(s.engine) }

@@ -1,0 +1,357 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+)
+
+// A group is the reports of one batch that speak of one pipeline.
+type group struct {
+	key      key
+	project  project
+	requests []int // positions in the batch, in order
+	stored   *loaded
+	written  *written // nil: nothing to write
+}
+
+// saveBatch saves the batch in one transaction, all of it or nothing, in a
+// number of statements that does not depend on its size.
+func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error) {
+	projects, err := s.resolve(ctx, batch)
+	if err != nil {
+		return nil, err
+	}
+	groups := groupByKey(batch, projects)
+	replies := make([]reply, len(batch))
+
+	tx, err := s.db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // no-op once committed
+
+	if groups, err = s.dropReported(ctx, tx, batch, groups, replies); err != nil {
+		return nil, err
+	}
+	if len(groups) == 0 {
+		return replies, nil
+	}
+	for _, g := range groups {
+		s.fold(g, batch, replies)
+	}
+	if err := s.write(ctx, tx, batch, groups, replies); err != nil {
+		return nil, err
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	return replies, nil
+}
+
+// groupByKey returns the pipelines of the batch in order of their keys, so
+// that two writers lock them in the same order.
+func groupByKey(batch []*request, projects map[string]project) []*group {
+	byKey := make(map[key]*group, len(batch))
+	groups := make([]*group, 0, len(batch))
+	for i, q := range batch {
+		p := projects[q.report.Project]
+		k := key{p.id, q.report.Pipeline.ID}
+		g := byKey[k]
+		if g == nil {
+			g = &group{key: k, project: p}
+			byKey[k] = g
+			groups = append(groups, g)
+		}
+		g.requests = append(g.requests, i)
+	}
+	slices.SortFunc(groups, func(a, b *group) int {
+		if a.key.less(b.key) {
+			return -1
+		}
+		return 1
+	})
+	return groups
+}
+
+// dropReported answers the legacy reports that are there already by one read,
+// and returns the groups that are left.
+func (s *Store) dropReported(ctx context.Context, tx *sql.Tx, batch []*request, groups []*group, replies []reply) ([]*group, error) {
+	var keys [][]any
+	for _, g := range groups {
+		if g.onlyLegacy(batch) {
+			keys = append(keys, []any{g.key.project, g.key.id})
+		}
+	}
+	if len(keys) == 0 {
+		return groups, nil
+	}
+	there := map[key]bool{}
+	err := s.query(ctx, tx, reportedStatement, keys, func(rows *sql.Rows) error {
+		var k key
+		err := rows.Scan(&k.project, &k.id)
+		there[k] = true
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for reported pipelines: %w", err)
+	}
+	return slices.DeleteFunc(groups, func(g *group) bool {
+		if there[g.key] {
+			for _, i := range g.requests {
+				replies[i].outcome = Unchanged
+			}
+		}
+		return there[g.key]
+	}), nil
+}
+
+func (g *group) onlyLegacy(batch []*request) bool {
+	for _, i := range g.requests {
+		if !batch[i].report.OnlyLegacy() {
+			return false
+		}
+	}
+	return true
+}
+
+// fold merges the group's reports, into what is stored if that is known, sets
+// their outcomes and makes the rows to write.
+func (s *Store) fold(g *group, batch []*request, replies []reply) {
+	if first := batch[g.requests[0]]; g.stored == nil && len(g.requests) == 1 && first.prepared != nil && first.project == g.project {
+		g.written, replies[g.requests[0]].outcome = first.prepared, Created
+		return
+	}
+	rec, branch, created := &ci.Record{}, g.project.defaultBranch, Created
+	if g.stored != nil {
+		rec, branch, created = g.stored.rec, g.stored.branchInForce, Merged
+	}
+	anyChange := false
+	for n, i := range g.requests {
+		r := &batch[i].report
+		replies[i] = reply{}
+		if clash(rec, r) {
+			replies[i].err = ErrClash
+			continue
+		}
+		changed := rec.Merge(r)
+		anyChange = anyChange || changed
+		switch {
+		case n == 0 && changed:
+			replies[i].outcome = created
+		case changed:
+			replies[i].outcome = Merged
+		default:
+			replies[i].outcome = Unchanged
+		}
+		if r.Legacy != nil && rec.Legacy != r.Legacy && r.OnlyLegacy() {
+			replies[i].outcome = Unchanged
+		}
+	}
+	g.written = nil
+	if anyChange || g.stored == nil {
+		rec.Derive(s.config.Phases, branch)
+		w := rowsOf(g.key, rec, branch, s.phasesHash)
+		g.written = &w
+	}
+}
+
+func clash(rec *ci.Record, r *ci.Report) bool {
+	known, said := rec.Words.Pipeline.ExternalID, r.Pipeline.ExternalID
+	return known != "" && said != "" && known != said
+}
+
+// write inserts the pipelines that are new. Those that are there it locks by
+// the same statement, then reads, merges and writes again.
+func (s *Store) write(ctx context.Context, tx *sql.Tx, batch []*request, groups []*group, replies []reply) error {
+	known, err := s.insertPipelines(ctx, tx, groups)
+	if err != nil {
+		return err
+	}
+	if len(known) > 0 {
+		if err := s.load(ctx, tx, known); err != nil {
+			return err
+		}
+		for _, g := range known {
+			s.fold(g, batch, replies)
+		}
+		if err := s.rewritePipelines(ctx, tx, known); err != nil {
+			return err
+		}
+	}
+	var jobs, steps, phases [][]any
+	for _, g := range groups {
+		if g.written != nil {
+			jobs, steps, phases = append(jobs, g.written.jobs...), append(steps, g.written.steps...), append(phases, g.written.phases...)
+		}
+	}
+	for _, w := range []struct {
+		statement
+		rows [][]any
+	}{{putJobs, jobs}, {putSteps, steps}, {putPhases, phases}} {
+		if err := s.exec(ctx, tx, w.statement, w.rows); err != nil {
+			return fmt.Errorf("write %s: %w", w.table.name, err)
+		}
+	}
+	return nil
+}
+
+// insertPipelines returns the groups whose pipelines were there already; their
+// rows are locked and otherwise as they were.
+func (s *Store) insertPipelines(ctx context.Context, tx *sql.Tx, groups []*group) (known []*group, err error) {
+	rows := make([][]any, len(groups))
+	byKey := make(map[key]*group, len(groups))
+	for i, g := range groups {
+		rows[i] = g.written.pipeline
+		byKey[g.key] = g
+	}
+	err = s.query(ctx, tx, insertStatement, rows, func(rows *sql.Rows) error {
+		var (
+			k        key
+			revision int64
+		)
+		if err := rows.Scan(&k.project, &k.id, &revision); err != nil {
+			return err
+		}
+		if revision > 0 {
+			known = append(known, byKey[k])
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("insert pipelines: %w", err)
+	}
+	return known, nil
+}
+
+// load reads what is stored of the pipelines.
+func (s *Store) load(ctx context.Context, tx *sql.Tx, groups []*group) error {
+	byKey := make(map[key]*loaded, len(groups))
+	keys := make([][]any, len(groups))
+	for i, g := range groups {
+		keys[i] = []any{g.key.project, g.key.id}
+	}
+	err := s.query(ctx, tx, loadPipelines, keys, func(rows *sql.Rows) error {
+		k, l, err := scanPipeline(rows)
+		byKey[k] = l
+		return err
+	})
+	if err == nil {
+		err = s.query(ctx, tx, loadJobs, keys, func(rows *sql.Rows) error { return scanJob(rows, byKey) })
+	}
+	if err == nil {
+		err = s.query(ctx, tx, loadSteps, keys, func(rows *sql.Rows) error { return scanStep(rows, byKey) })
+	}
+	if err != nil {
+		return fmt.Errorf("load pipelines: %w", err)
+	}
+	for _, g := range groups {
+		g.stored = byKey[g.key]
+	}
+	return nil
+}
+
+// rewritePipelines writes the rows of the pipelines that changed, and removes
+// those of their children that may go away: steps and phases.
+func (s *Store) rewritePipelines(ctx context.Context, tx *sql.Tx, groups []*group) error {
+	var keys, rows [][]any
+	for _, g := range groups {
+		if g.written != nil {
+			keys = append(keys, []any{g.key.project, g.key.id})
+			rows = append(rows, g.written.pipeline)
+		}
+	}
+	for _, remove := range []statement{removeSteps, removePhases} {
+		if err := s.exec(ctx, tx, remove, keys); err != nil {
+			return fmt.Errorf("remove what is derived: %w", err)
+		}
+	}
+	if err := s.exec(ctx, tx, putPipelines, rows); err != nil {
+		return fmt.Errorf("write pipelines: %w", err)
+	}
+	return nil
+}
+
+// The statements of a batch; %s is the place of the staged rows.
+var (
+	reportedStatement = statement{keysTable, `SELECT p.project_id, p.id FROM %s CROSS JOIN pipelines p
+		WHERE p.project_id = staged.project_id AND p.id = staged.id AND p.has_legacy`}
+	insertStatement = statement{pipelinesTable, pipelinesTable.insert("%s") +
+		" ON CONFLICT (project_id, id) DO UPDATE SET revision = pipelines.revision + 1 RETURNING project_id, id, revision"}
+	loadPipelines = statement{keysTable, selectPipelines}
+	loadJobs      = statement{keysTable, selectJobs}
+	loadSteps     = statement{keysTable, selectSteps}
+	removeSteps   = statement{keysTable, "DELETE FROM steps WHERE (project_id, pipeline_id) IN (SELECT staged.project_id, staged.id FROM %s)"}
+	removePhases  = statement{keysTable, "DELETE FROM phases WHERE (project_id, pipeline_id) IN (SELECT staged.project_id, staged.id FROM %s)"}
+	putPipelines  = statement{pipelinesTable, pipelinesTable.upsert("%s")}
+	putJobs       = statement{jobsTable, jobsTable.upsert("%s")}
+	putSteps      = statement{stepsTable, stepsTable.upsert("%s")}
+	putPhases     = statement{phasesTable, phasesTable.upsert("%s")}
+
+	batchStatements = []statement{
+		reportedStatement, insertStatement, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases, putPipelines, putJobs, putSteps, putPhases,
+	}
+)
+
+// A statement works on staged rows of a table.
+type statement struct {
+	table *table
+	text  string
+}
+
+// query hands each row of the answer to scan.
+func (s *Store) query(ctx context.Context, tx *sql.Tx, st statement, rows [][]any, scan func(*sql.Rows) error) error {
+	source, args := s.db.source(st.table, rows)
+	var answer *sql.Rows
+	var err error
+	if stmt := s.statements[st.text]; stmt != nil {
+		answer, err = tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+	} else {
+		answer, err = tx.QueryContext(ctx, fmt.Sprintf(st.text, source), args...)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Close() }() // rows.Err is the error that counts
+	for answer.Next() {
+		if err := scan(answer); err != nil {
+			return err
+		}
+	}
+	return answer.Err()
+}
+
+// exec does nothing where there are no rows.
+func (s *Store) exec(ctx context.Context, tx *sql.Tx, st statement, rows [][]any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	source, args := s.db.source(st.table, rows)
+	if stmt := s.statements[st.text]; stmt != nil {
+		_, err := tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+		return err
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(st.text, source), args...)
+	return err
+}
+
+// prepareBatch prepares the statements where the engine's driver does not keep
+// them by itself. It must be done before the writer's one connection is in a
+// transaction.
+func (s *Store) prepareBatch(ctx context.Context) error {
+	if s.db.cachesStatements {
+		return nil
+	}
+	for _, st := range batchStatements {
+		source, _ := s.db.source(st.table, nil)
+		stmt, err := s.db.writer.PrepareContext(ctx, fmt.Sprintf(st.text, source))
+		if err != nil {
+			return fmt.Errorf("prepare %q: %w", st.text, err)
+		}
+		s.statements[st.text] = stmt
+	}
+	return nil
+}
