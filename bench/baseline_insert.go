@@ -19,11 +19,11 @@ type inserted struct {
 // insertRaw writes batch after batch into a fresh database, on one
 // connection and without HTTP: the least that storing these rows can cost.
 func insertRaw(ctx context.Context, d database, batch int, length time.Duration) (inserted, error) {
-	write, closing, err := openPostgres, (func() error)(nil), error(nil)
+	open := openPostgres
 	if d.engine == sqlite {
-		write = openSQLite
+		open = openSQLite
 	}
-	insert, closing, err := write(ctx, d)
+	insert, closing, err := open(ctx, d)
 	if err != nil {
 		return inserted{}, err
 	}
@@ -127,11 +127,13 @@ func openSQLite(ctx context.Context, d database) (inserter, func() error, error)
 	if _, err := db.ExecContext(ctx, sqliteTables); err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
-	var prepared [4]*sql.Stmt
-	for i, text := range []string{insertPipeline, insertJob, insertFailed, insertBuild} {
-		if prepared[i], err = db.PrepareContext(ctx, text); err != nil {
+	prepared := make([]*sql.Stmt, 0, 4)
+	for _, text := range []string{insertPipeline, insertJob, insertFailed, insertBuild} {
+		statement, err := db.PrepareContext(ctx, text) //nolint:sqlclosecheck // closed with db
+		if err != nil {
 			return nil, nil, errors.Join(err, db.Close())
 		}
+		prepared = append(prepared, statement)
 	}
 	return func(ctx context.Context, reports []report) error {
 		tx, err := db.BeginTx(ctx, nil)

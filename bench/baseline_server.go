@@ -4,8 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
+	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -89,7 +90,7 @@ func serveBaseline(ctx context.Context, listen string, save func(context.Context
 			status, err = save(r.Context(), &p)
 		}
 		if err != nil {
-			slog.ErrorContext(r.Context(), "report not saved", "error", err)
+			fmt.Fprintln(os.Stderr, "report not saved:", err)
 			status = max(status, http.StatusInternalServerError)
 		}
 		w.WriteHeader(status)

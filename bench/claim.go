@@ -53,7 +53,7 @@ func claims(o options) []claim {
 // claimsOf lists what holds for each engine alike.
 func claimsOf(s subject, o options) []claim {
 	id, name := strings.ToLower(string(s.engine)), string(s.engine)
-	calm, beside := plan{Clients: 64, Rate: o.rate}, fmt.Sprintf("%s/s", thousands(o.rate))
+	calm, beside := plan{Clients: 64, Rate: o.rate}, rate(o.rate)
 	return []claim{
 		{id: id + "-single", what: name + ", one client: p50 to one bare transaction", of: s.at(1), to: []scenario{raw(s.engine, 1)}, figure: p50, show: seconds, most: 1.3},
 		{id: id + "-overload", what: name + ", 2,000 clients: to the best of 64 and 256, nothing but 503 with Retry-After", of: s.at(2000), to: []scenario{s.at(64), s.at(256)}, figure: perSecond, show: rate, least: 0.9, fault: badAnswers},
