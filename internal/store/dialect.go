@@ -136,7 +136,7 @@ func openSQLite(path string) (*pools, error) {
 		}
 	}
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
-	const common = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=cache_size(-4000)&_pragma=temp_store(2)"
+	const common = "?_pragma=busy_timeout(5000)&_pragma=cache_size(-4000)&_pragma=temp_store(2)"
 	const write = common + "&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
 	writer := sql.OpenDB(connector{d, file + write, createStages})
 	writer.SetMaxOpenConns(1) // SQLite has one writer; let it wait here, not on a lock
