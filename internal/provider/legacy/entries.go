@@ -159,13 +159,13 @@ func escapeKey(key string) string {
 
 // hasPlace passes over the elements that an array has too many.
 func (r *reader) hasPlace(i int) bool {
-	if i < maxEntries {
+	if i < ci.MaxEntries {
 		return true
 	}
 	r.skip()
-	if i == maxEntries {
+	if i == ci.MaxEntries {
 		r.path = r.path[:len(r.path)-1] // it is the array's problem
-		r.problem(fmt.Sprintf("must have at most %d entries", maxEntries))
+		r.problem(fmt.Sprintf("must have at most %d entries", ci.MaxEntries))
 		r.path = append(r.path, step{index: i, isIndex: true})
 	}
 	return false

@@ -6,17 +6,11 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 )
 
-// The ranges of what a report may hold.
-const (
-	maxText     = 1024   // bytes of a name
-	maxSeconds  = 1e9    // of a duration
-	maxEntries  = 50_000 // of an array
-	firstYear   = 1970
-	lastYear    = 2200
-	wantSeconds = "a number of seconds from 0 to 1000000000"
-)
+const wantSeconds = "a number of seconds from 0 to 1000000000"
 
 // text reads a name.
 func (r *reader) text() (s string, ok bool) {
@@ -34,8 +28,8 @@ func (r *reader) name(b []byte) (s string, ok bool) {
 		return "", false
 	case len(b) == 0:
 		r.problem("must not be empty")
-	case len(b) > maxText:
-		r.problem(fmt.Sprintf("must have at most %d bytes, not %d", maxText, len(b)))
+	case len(b) > ci.MaxText:
+		r.problem(fmt.Sprintf("must have at most %d bytes, not %d", ci.MaxText, len(b)))
 	case bytes.IndexByte(b, 0) >= 0:
 		r.problem("must not have a NUL character")
 	case !utf8.Valid(b):
@@ -56,7 +50,7 @@ func (r *reader) seconds() (s float64, ok bool) {
 	if r.broken {
 		return 0, false
 	}
-	if err != nil || s < 0 || s > maxSeconds {
+	if err != nil || s < 0 || s > ci.MaxDuration {
 		r.problem("must be " + wantSeconds)
 		return 0, false
 	}
@@ -109,8 +103,8 @@ func (r *reader) instant() (t time.Time, ok bool) {
 		r.problem("must be " + want)
 		return time.Time{}, false
 	}
-	if y := t.UTC().Year(); y < firstYear || y > lastYear {
-		r.problem(fmt.Sprintf("must be from the year %d to %d", firstYear, lastYear))
+	if t.Before(ci.MinTime) || t.After(ci.MaxTime) {
+		r.problem("must be between 1970 and 2200")
 		return time.Time{}, false
 	}
 	return t, true
