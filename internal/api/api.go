@@ -1,0 +1,65 @@
+// Package api is the JSON interface: reports in, answers out. It holds no SQL
+// and no rule of a provider.
+package api
+
+import (
+	"bytes"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/legacy"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+)
+
+// Config is all that the API needs.
+type Config struct {
+	Store *store.Store
+	// MaxBody is the greatest body in bytes. All bodies under way together may
+	// hold eight times as much.
+	MaxBody int64
+}
+
+// An API answers the routes listed in Register.
+type API struct {
+	store   *store.Store
+	maxBody int64
+	held    atomic.Int64 // bytes of the bodies under way
+	buffers sync.Pool
+}
+
+// New returns the API on an open store.
+func New(c Config) *API {
+	return &API{
+		store:   c.Store,
+		maxBody: c.MaxBody,
+		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }},
+	}
+}
+
+// Register adds all routes to m. A route is open to those who have its scope.
+func (a *API) Register(m *Mux) {
+	m.Handle("POST /save_metrics", store.ScopeIngest, a.saveMetrics)
+}
+
+// saveMetrics answers as the original does: 200 where this is the first report
+// of its pipeline, 208 where there is one already, both without a body.
+func (a *API) saveMetrics(w http.ResponseWriter, r *http.Request) error {
+	body, free, err := a.readJSON(w, r)
+	if err != nil {
+		return err
+	}
+	defer free()
+	report, err := legacy.Parse(body)
+	if err != nil {
+		return err
+	}
+	outcome, err := a.store.Save(r.Context(), report)
+	if err != nil {
+		return err
+	}
+	if outcome == store.Unchanged {
+		w.WriteHeader(http.StatusAlreadyReported)
+	}
+	return nil
+}

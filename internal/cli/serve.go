@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/server"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+)
+
+// serving is the flags of serve.
+type serving struct {
+	database
+	logging
+
+	listen, tlsCert, tlsKey, baseURL, anonymous string
+	maxBody                                     size
+	maxConcurrent                               int
+	shutdownDelay, shutdownTimeout              time.Duration
+}
+
+func (e *env) serveCommand() *cobra.Command {
+	s := &serving{maxBody: 8 << 20}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Take reports and answer questions",
+		Long: `Take reports and answer questions, until SIGTERM or SIGINT: then the requests
+under way finish, the last reports are committed, and it ends with status 0. A
+second signal ends it at once.
+
+On a loopback address it works without tokens. On any other it wants a token
+(see "token create"), or one by environment (PMC_INGEST_TOKEN, PMC_READ_TOKEN,
+PMC_ADMIN_TOKEN; with _FILE added, the name of a file that holds it), or
+--allow-anonymous.`,
+		Example: `  # SQLite in the working directory, on http://127.0.0.1:5000
+  pipeline-metrics-collector serve
+
+  # PostgreSQL, the password from the environment
+  DATABASE_URL=postgres://pmc:secret@db/metrics pipeline-metrics-collector serve
+
+  # Open to the network, with a token that may only send reports
+  PMC_INGEST_TOKEN_FILE=/run/secrets/ingest pipeline-metrics-collector serve --listen 0.0.0.0:5000`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), e) },
+	}
+	s.flags(cmd.Flags())
+	return cmd
+}
+
+func (s *serving) flags(fs *pflag.FlagSet) {
+	fs.StringVar(&s.listen, "listen", "127.0.0.1:5000", "the `address` to listen on")
+	s.database.flags(fs)
+	s.logging.flags(fs)
+	fs.StringVar(&s.tlsCert, "tls-cert", "", "a PEM `file` with the certificate, to serve HTTPS")
+	fs.StringVar(&s.tlsKey, "tls-key", "", "a PEM `file` with the certificate's key")
+	fs.StringVar(&s.baseURL, "base-url", "", "the `URL` by which people reach the server, if it is not the listener's")
+	fs.StringVar(&s.anonymous, "allow-anonymous", "", "what may be done without a token: `ingest`, read, both joined by a comma, or none\n(default: ingest,read from this machine on a loopback address, else none)")
+	fs.Var(&s.maxBody, "max-body", "the greatest `size` of a request's body")
+	fs.IntVar(&s.maxConcurrent, "max-concurrent", 4096, "the greatest `number` of requests at once; more are answered 503")
+	fs.DurationVar(&s.shutdownDelay, "shutdown-delay", 0, "how `long` readiness is red before the listener closes")
+	fs.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 20*time.Second, "how `long` a stop may take after that")
+}
+
+func (s *serving) run(ctx context.Context, e *env) error {
+	log, isText, err := s.logger(e.stderr)
+	if err != nil {
+		return err
+	}
+	c, err := s.config(e)
+	if err != nil {
+		return err
+	}
+	c.Log, c.Store = log, s.store(log)
+	srv, err := server.New(ctx, c)
+	if err != nil {
+		return err
+	}
+	if isText {
+		s.greet(e, srv)
+	}
+	log.InfoContext(ctx, "listening", "url", srv.URL(), "address", srv.Addr().String(), "database", withoutSecrets(s.name), "version", c.Version)
+	if err := srv.Run(ctx); err != nil {
+		return err
+	}
+	log.InfoContext(context.WithoutCancel(ctx), "stopped")
+	return nil
+}
+
+func (s *serving) config(e *env) (server.Config, error) {
+	if (s.tlsCert == "") != (s.tlsKey == "") {
+		return server.Config{}, &usageError{errors.New("--tls-cert and --tls-key must be given together")}
+	}
+	if s.maxConcurrent < 1 {
+		return server.Config{}, &usageError{errors.New("--max-concurrent must be at least 1")}
+	}
+	if s.migrate != "auto" && s.migrate != "check" {
+		return server.Config{}, &usageError{fmt.Errorf("--migrate must be auto or check, not %q", s.migrate)}
+	}
+	anonymous, err := parseAnonymous(s.anonymous)
+	if err != nil {
+		return server.Config{}, &usageError{fmt.Errorf("--allow-anonymous: %w", err)}
+	}
+	tokens, err := e.tokens()
+	if err != nil {
+		return server.Config{}, err
+	}
+	return server.Config{
+		Listen: s.listen, TLSCert: s.tlsCert, TLSKey: s.tlsKey, BaseURL: strings.TrimSuffix(s.baseURL, "/"),
+		Anonymous: anonymous, Tokens: tokens,
+		MaxBody: int64(s.maxBody), MaxConcurrent: s.maxConcurrent,
+		ShutdownDelay: s.shutdownDelay, ShutdownTimeout: s.shutdownTimeout, Version: version(),
+	}, nil
+}
+
+// parseAnonymous returns nil where nothing was said.
+func parseAnonymous(s string) (store.Scopes, error) {
+	switch s {
+	case "":
+		return nil, nil
+	case "none":
+		return store.Scopes{}, nil
+	}
+	return store.ParseScopes(s)
+}
+
+// greet tells people where the server is and what to try.
+func (s *serving) greet(e *env, srv *server.Server) {
+	fmt.Fprintf(e.stderr, `
+  Pipeline metrics collector %s
+  listens on  %s
+  keeps in    %s
+
+  Send a first report:
+
+  curl -i %s/save_metrics -H 'Content-Type: application/json' -d '{
+    "project": "test/project", "pipeline_id": 1, "ref": "master",
+    "created_at": "2023-06-13T14:11:24.029+07:00",
+    "duration": 97, "duration_e2e": 27, "has_restarts": false,
+    "builds": [{"build-e2e": 64}],
+    "jobs": [{"name": "e2e", "duration": 27, "up": 7, "e2e": 5}],
+    "jobs_failed": []
+  }'
+
+`, version(), srv.URL(), withoutSecrets(s.name), srv.URL())
+}
+
+// tokenVariables are the tokens that the environment may give.
+var tokenVariables = []struct {
+	name  string
+	scope store.Scope
+}{
+	{"PMC_INGEST_TOKEN", store.ScopeIngest},
+	{"PMC_READ_TOKEN", store.ScopeRead},
+	{"PMC_ADMIN_TOKEN", store.ScopeAdmin},
+}
+
+// tokens reads the tokens from the environment, or from the files that it
+// names.
+func (e *env) tokens() ([]server.Token, error) {
+	var all []server.Token
+	for _, v := range tokenVariables {
+		secret, _ := e.lookup(v.name)
+		if file, _ := e.lookup(v.name + "_FILE"); file != "" {
+			if secret != "" {
+				return nil, fmt.Errorf("%s and %s_FILE are both set: give one", v.name, v.name)
+			}
+			text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+			if err != nil {
+				return nil, fmt.Errorf("%s_FILE can't be read: %w", v.name, err)
+			}
+			if secret = strings.TrimSpace(string(text)); secret == "" {
+				return nil, fmt.Errorf("%s_FILE names an empty file", v.name)
+			}
+		}
+		if secret != "" {
+			all = append(all, server.Token{Name: v.name, Secret: secret, Scope: v.scope})
+		}
+	}
+	return all, nil
+}

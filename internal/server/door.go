@@ -1,0 +1,189 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/api"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+)
+
+// A Token is one that the environment gives.
+type Token struct {
+	Name   string // the variable's
+	Secret string // at least 16 characters
+	Scope  store.Scope
+}
+
+// minSecret is the least length of a secret that people choose themselves.
+const minSecret = 16
+
+// A door says who may do what. It forgets the secrets that it was given and
+// keeps their hashes.
+type door struct {
+	local     bool            // the listener is on a loopback address
+	anonymous store.Scopes    // nil: as Config says
+	hosts     map[string]bool // names of this server
+	known     []hashedToken
+	stored    atomic.Pointer[store.Store]
+}
+
+type hashedToken struct {
+	hash   [sha256.Size]byte
+	scopes store.Scopes
+}
+
+func newDoor(c Config, listening net.Addr) (*door, error) {
+	d := &door{anonymous: c.Anonymous, hosts: map[string]bool{"localhost": true}}
+	if slices.Contains(c.Anonymous, store.ScopeAdmin) {
+		return nil, errors.New("who has no token can't be an administrator: allow ingest, read, or both")
+	}
+	for _, t := range c.Tokens {
+		if len(t.Secret) < minSecret {
+			return nil, fmt.Errorf("%s is too short: a token must have at least %d characters", t.Name, minSecret)
+		}
+		d.known = append(d.known, hashedToken{sha256.Sum256([]byte(t.Secret)), store.Scopes{t.Scope}})
+	}
+	if addr, err := netip.ParseAddrPort(listening.String()); err == nil {
+		d.local = addr.Addr().Unmap().IsLoopback()
+	}
+	d.name(c.Listen)
+	if base, err := url.Parse(c.BaseURL); err == nil {
+		d.name(base.Host)
+	}
+	if host, err := os.Hostname(); err == nil && !d.local {
+		d.name(host)
+	}
+	return d, nil
+}
+
+// name makes the host of host:port one of ours.
+func (d *door) name(host string) {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host != "" {
+		d.hosts[strings.ToLower(host)] = true
+	}
+}
+
+// allow is the answer to whether the caller may do what scope stands for.
+func (d *door) allow(r *http.Request, scope store.Scope) error {
+	if slices.Contains(d.withoutToken(r), scope) {
+		return nil
+	}
+	secret := credential(r)
+	if secret == "" {
+		return api.Unauthorized(d.howToAsk(r))
+	}
+	scopes, err := d.scopesOf(r.Context(), secret)
+	switch {
+	case err != nil:
+		return err
+	case scopes == nil:
+		return api.Unauthorized("The token is not known, or has been revoked.")
+	case !scopes.Allow(scope):
+		return api.Forbidden(fmt.Sprintf("It is for %s, and this needs %s.", scopes, scope))
+	}
+	return nil
+}
+
+// withoutToken is what the sender of r may do as nobody in particular.
+func (d *door) withoutToken(r *http.Request) store.Scopes {
+	switch {
+	case !d.isOurs(r):
+		return nil
+	case d.anonymous != nil:
+		return d.anonymous
+	case d.local && isFromHere(r):
+		return store.Scopes{store.ScopeIngest, store.ScopeRead}
+	}
+	return nil
+}
+
+// howToAsk says what a request without a token lacks.
+func (d *door) howToAsk(r *http.Request) string {
+	how := "Send it as \"Authorization: Bearer TOKEN\", or as the password of HTTP Basic."
+	if d.local && d.anonymous == nil && !isFromHere(r) {
+		how += " This request came through a proxy, so it does not count as one from this machine."
+	}
+	return how
+}
+
+// scopesOf returns nil where nobody knows the secret.
+func (d *door) scopesOf(ctx context.Context, secret string) (scopes store.Scopes, err error) {
+	hash := sha256.Sum256([]byte(secret))
+	for _, t := range d.known { // all of them, whichever it is
+		if subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 {
+			scopes = append(scopes, t.scopes...)
+		}
+	}
+	if scopes != nil {
+		return scopes, nil
+	}
+	return d.stored.Load().TokenScopes(ctx, secret)
+}
+
+// credential is the token that came with the request.
+func credential(r *http.Request) string {
+	if _, password, ok := r.BasicAuth(); ok {
+		return password
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token)
+	}
+	if strings.HasPrefix(r.URL.Path, "/api/v1/webhooks/") { // some senders know no headers
+		return r.URL.Query().Get("token")
+	}
+	return ""
+}
+
+// isFromHere tells whether the request was made on this machine, and not by a
+// proxy for somebody else.
+func isFromHere(r *http.Request) bool {
+	for name := range r.Header {
+		switch {
+		case strings.HasPrefix(name, "X-Forwarded"), name == "Forwarded", name == "X-Real-Ip", name == "Via":
+			return false
+		}
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && from.Addr().Unmap().IsLoopback()
+}
+
+// isOurs tells whether the request was meant for this server. A page of
+// another site can let its own name lead here (DNS rebinding); it can't do that
+// with an address.
+func (d *door) isOurs(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if host == "" || d.hosts[host] {
+		return true // no browser leaves it out
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && (!d.local || ip.Unmap().IsLoopback())
+}
+
+// hasKey fails where nobody could ever do anything: the server is open to a
+// network, and there is no token. It waits for a database that is away.
+func (d *door) hasKey(ctx context.Context, st *store.Store) error {
+	if d.local || len(d.anonymous) > 0 || len(d.known) > 0 {
+		return nil
+	}
+	return nil
+}

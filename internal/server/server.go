@@ -1,0 +1,238 @@
+// Package server is the process as a value: the listener, what stands before
+// every request, health, and a stop that loses nothing. It knows no SQL and no
+// report.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/api"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+)
+
+// Config is all that a server needs. Its zero values are not filled in, but for
+// those that say so.
+type Config struct {
+	Store  store.Config
+	Listen string // host:port
+	// TLSCert and TLSKey are PEM files; both or neither.
+	TLSCert, TLSKey string
+	// BaseURL is the address by which people reach the server, if it is not
+	// the listener's.
+	BaseURL string
+	// Anonymous is what may be done without a token. Nil: on a loopback
+	// address ingest and read by who comes from there, elsewhere nothing.
+	Anonymous store.Scopes
+	// Tokens are those that the environment gives, besides the stored ones.
+	Tokens          []Token
+	MaxBody         int64         // bytes of a request's body
+	MaxConcurrent   int           // requests at once
+	ShutdownDelay   time.Duration // how long readiness is red before the listener closes
+	ShutdownTimeout time.Duration // how long a stop may take after that
+	Log             *slog.Logger
+	Now             func() time.Time // nil: time.Now
+	Version         string
+}
+
+// The limits of a conversation with a client, besides those in Config.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 30 * time.Second // a request, headers and body
+	writeTimeout  = 60 * time.Second // from the headers to the end of the answer
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+)
+
+// A Server listens from [New] on and answers while [Server.Run] runs.
+type Server struct {
+	c        Config
+	log      *slog.Logger
+	listener net.Listener
+	http     *http.Server
+	door     *door
+	health   *health
+	places   chan struct{}           // one for each request at once
+	app      atomic.Pointer[api.Mux] // nil until the store is open
+}
+
+// New listens. Who gets a server must call Run or Close.
+func New(ctx context.Context, c Config) (*Server, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	l, err := listen(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDoor(c, l.Addr())
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	s := &Server{
+		c:        c,
+		log:      slog.New(contextHandler{c.Log.Handler()}),
+		listener: l,
+		door:     d,
+		health:   newHealth(c.Now),
+		places:   make(chan struct{}, c.MaxConcurrent),
+	}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+func listen(ctx context.Context, c Config) (net.Listener, error) {
+	var config *tls.Config
+	if c.TLSCert != "" || c.TLSKey != "" {
+		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("the TLS certificate and its key can't be used: %w", err)
+		}
+		config = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	return l, nil
+}
+
+// URL is where the server can be reached: the base URL, or the listener's.
+func (s *Server) URL() string {
+	if s.c.BaseURL != "" {
+		return s.c.BaseURL
+	}
+	scheme := "http"
+	if s.c.TLSCert != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(s.listener.Addr().String())
+	if err != nil {
+		return scheme + "://" + s.listener.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// Addr is the address that the server listens on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Close gives the listener back, where Run was never called.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Run answers requests until ctx is done; while the database is opened and
+// brought up to date, all but health with 503. When ctx is done, readiness
+// goes red, the requests under way finish, and the last reports are committed.
+func (s *Server) Run(ctx context.Context) error {
+	serving := make(chan error, 1)
+	go func() { serving <- s.http.Serve(s.listener) }()
+	opening, stopOpening := context.WithCancel(ctx)
+	defer stopOpening()
+	result := make(chan opened, 1)
+	go func() { result <- s.open(opening) }()
+
+	o, err := s.wait(ctx, result, serving)
+	stopOpening()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.c.ShutdownDelay+s.c.ShutdownTimeout)
+	defer cancel()
+	err = errors.Join(err, s.drain(stop, err == nil))
+	if o == nil { // the database was still being opened
+		o = new(<-result)
+	}
+	if o.store != nil {
+		err = errors.Join(err, closeWithin(stop, o.store))
+	}
+	return err
+}
+
+// An opened store, or why there is none.
+type opened struct {
+	store *store.Store
+	err   error
+}
+
+// wait returns when it is time to stop: with an error, where something failed.
+func (s *Server) wait(ctx context.Context, opening <-chan opened, serving <-chan error) (*opened, error) {
+	var now *opened
+	for {
+		select {
+		case o := <-opening:
+			if now = &o; o.err != nil {
+				return now, o.err
+			}
+		case err := <-serving:
+			return now, fmt.Errorf("serve: %w", err)
+		case <-ctx.Done():
+			return now, nil
+		}
+	}
+}
+
+// open opens the store and lets requests in.
+func (s *Server) open(ctx context.Context) opened {
+	st, err := store.Open(ctx, s.c.Store)
+	if err != nil {
+		return opened{nil, err}
+	}
+	s.health.open(st)
+	s.door.stored.Store(st)
+	if err := s.door.hasKey(ctx, st); err != nil {
+		return opened{st, err}
+	}
+	m := &api.Mux{Log: s.log, Allow: s.door.allow}
+	api.New(api.Config{Store: st, MaxBody: s.c.MaxBody}).Register(m)
+	s.register(m)
+	s.app.Store(m)
+	return opened{st, nil}
+}
+
+// register adds the routes that are the server's own.
+func (s *Server) register(m *api.Mux) {
+	m.Handle("GET /{$}", "", s.page)
+}
+
+// drain lets the requests under way finish.
+func (s *Server) drain(stop context.Context, graceful bool) error {
+	s.health.drain()
+	if !graceful {
+		return s.http.Close()
+	}
+	s.log.InfoContext(stop, "stopping", "delay", s.c.ShutdownDelay.String(), "timeout", s.c.ShutdownTimeout.String())
+	time.Sleep(s.c.ShutdownDelay)
+	if err := s.http.Shutdown(stop); err != nil {
+		return errors.Join(errors.New("some requests did not finish in time"), s.http.Close())
+	}
+	return nil
+}
+
+// closeWithin commits what waits, as long as the stop may last.
+func closeWithin(stop context.Context, st *store.Store) error {
+	done := make(chan error, 1)
+	go func() { done <- st.Close() }()
+	select {
+	case err := <-done:
+		return err
+	case <-stop.Done():
+		return errors.New("the database was not closed in time")
+	}
+}
