@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -204,10 +203,4 @@ func (s *Store) probeLoop() {
 			s.config.Log.Info("the database is back")
 		}
 	}
-}
-
-// unreachable tells whether a failure to open may pass by itself.
-func unreachable(err error) bool {
-	var fatal *SchemaError
-	return !errors.As(err, &fatal) && classify(err) == awayError
 }
