@@ -188,9 +188,11 @@ func (s *Server) wait(ctx context.Context, opening <-chan opened, serving <-chan
 	}
 }
 
-// open opens the store and lets requests in.
+// open opens the store, as soon as its database is there, and lets requests in.
 func (s *Server) open(ctx context.Context) opened {
-	st, err := store.Open(ctx, s.c.Store)
+	c := s.c.Store
+	c.Wait, c.Exclusive, c.Progress = true, true, s.health.progress
+	st, err := store.Open(ctx, c)
 	if err != nil {
 		return opened{nil, err}
 	}
