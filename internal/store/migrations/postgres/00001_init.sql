@@ -59,7 +59,8 @@ CREATE TABLE pipelines (
 	CONSTRAINT pipelines_pkey PRIMARY KEY (project_id, id)
 );
 CREATE INDEX pipelines_by_created ON pipelines (project_id, created_ms);
-CREATE INDEX pipelines_by_metrics_created_at ON pipelines (project_id, to_timestamp(metrics_created_ms / 1000.0)) WHERE metrics_created_ms IS NOT NULL;
+CREATE INDEX pipelines_by_created_at ON pipelines (project_id, to_timestamp(created_ms / 1000.0::float8)); -- the time filter of people's queries on ci_pipelines
+CREATE INDEX pipelines_by_metrics_created_at ON pipelines (project_id, to_timestamp(metrics_created_ms / 1000.0::float8)) WHERE metrics_created_ms IS NOT NULL;
 
 CREATE TABLE jobs (
 	project_id          BIGINT  NOT NULL,
@@ -153,7 +154,7 @@ CREATE VIEW metrics_pipeline AS
 SELECT p.row_id AS id, p.id AS pipeline_id, pr.name AS project,
 	(trunc(p.metrics_duration_s) + CASE WHEN p.metrics_duration_s - trunc(p.metrics_duration_s) >= 0.5 THEN 1 ELSE 0 END)::int AS duration,
 	(trunc(p.metrics_duration_e2e_s) + CASE WHEN p.metrics_duration_e2e_s - trunc(p.metrics_duration_e2e_s) >= 0.5 THEN 1 ELSE 0 END)::int AS duration_e2e,
-	to_timestamp(p.metrics_created_ms / 1000.0) AS created_at,
+	to_timestamp(p.metrics_created_ms / 1000.0::float8) AS created_at,
 	p.on_default_branch AS is_master, p.metrics_has_restarts AS has_restarts, p.legacy_project_number AS project_id
 FROM pipelines p LEFT JOIN projects pr ON pr.id = p.project_id
 WHERE p.metrics_created_ms IS NOT NULL;
@@ -184,8 +185,8 @@ WHERE j.in_failed;
 CREATE VIEW ci_pipelines AS
 SELECT pr.name AS project, p.project_id, p.id AS pipeline_id, p.provider, p.workflow, p.url, p.ref, p.ref_kind, p.on_default_branch AS is_default_branch,
 	p.commit_sha, p.change_id, p.trigger, p.state, p.result, p.raw_status,
-	to_timestamp(p.created_ms / 1000.0) AS created_at, to_timestamp(p.started_ms / 1000.0) AS started_at,
-	CASE WHEN p.state = 'finished' THEN to_timestamp(p.finished_ms / 1000.0) END AS finished_at,
+	to_timestamp(p.created_ms / 1000.0::float8) AS created_at, to_timestamp(p.started_ms / 1000.0::float8) AS started_at,
+	CASE WHEN p.state = 'finished' THEN to_timestamp(p.finished_ms / 1000.0::float8) END AS finished_at,
 	p.has_restarts, p.attempts,
 	CASE WHEN p.has_legacy THEN p.metrics_duration_s END AS reported_duration, CASE WHEN p.has_legacy THEN p.metrics_duration_e2e_s END AS reported_duration_e2e
 FROM pipelines p LEFT JOIN projects pr ON pr.id = p.project_id;
@@ -193,21 +194,21 @@ FROM pipelines p LEFT JOIN projects pr ON pr.id = p.project_id;
 CREATE VIEW ci_jobs AS
 SELECT pr.name AS project, j.project_id, j.pipeline_id, j.attempt_key, j.name AS job, j.stage, j.kind, j.phase, j.attempt, j.is_retried,
 	j.state, j.result, j.raw_status, j.failure_reason, j.allow_failure, j.manual,
-	to_timestamp(j.created_ms / 1000.0) AS created_at, to_timestamp(j.started_ms / 1000.0) AS started_at, to_timestamp(j.finished_ms / 1000.0) AS finished_at,
+	to_timestamp(j.created_ms / 1000.0::float8) AS created_at, to_timestamp(j.started_ms / 1000.0::float8) AS started_at, to_timestamp(j.finished_ms / 1000.0::float8) AS finished_at,
 	j.queue_ms / 1000.0::float8 AS queue_time, j.run_ms / 1000.0::float8 AS duration,
-	j.runner_id, j.runner_name, j.environment, j.url, to_timestamp(j.pipeline_created_ms / 1000.0) AS pipeline_created_at
+	j.runner_id, j.runner_name, j.environment, j.url, to_timestamp(j.pipeline_created_ms / 1000.0::float8) AS pipeline_created_at
 FROM jobs j LEFT JOIN projects pr ON pr.id = j.project_id
 WHERE NOT j.is_superseded;
 
 CREATE VIEW ci_steps AS
 SELECT pr.name AS project, s.project_id, s.pipeline_id, s.attempt_key, j.name AS job, j.attempt, s.name AS step, s.source, s.position,
-	to_timestamp(s.started_ms / 1000.0) AS started_at, s.duration_ms / 1000.0::float8 AS duration, to_timestamp(j.pipeline_created_ms / 1000.0) AS pipeline_created_at
+	to_timestamp(s.started_ms / 1000.0::float8) AS started_at, s.duration_ms / 1000.0::float8 AS duration, to_timestamp(j.pipeline_created_ms / 1000.0::float8) AS pipeline_created_at
 FROM steps s
 JOIN jobs j ON j.project_id = s.project_id AND j.pipeline_id = s.pipeline_id AND j.attempt_key = s.attempt_key
 LEFT JOIN projects pr ON pr.id = s.project_id
 UNION ALL
 SELECT pr.name, j.project_id, j.pipeline_id, COALESCE(o.attempt_key, j.attempt_key), j.name, COALESCE(o.attempt, j.attempt), v.step, 'legacy', v.position,
-	NULL, v.duration, to_timestamp(j.pipeline_created_ms / 1000.0)
+	NULL, v.duration, to_timestamp(j.pipeline_created_ms / 1000.0::float8)
 FROM jobs j
 CROSS JOIN LATERAL (VALUES ('pull', 0::bigint, j.pull_s), ('up', 1, j.up_s), ('up_without_pull', 2, j.up_without_pull_s), ('e2e', 3, j.e2e_s)) AS v (step, position, duration)
 LEFT JOIN jobs o ON o.project_id = j.project_id AND o.pipeline_id = j.pipeline_id AND o.attempt_key = j.same_key
@@ -215,9 +216,9 @@ LEFT JOIN projects pr ON pr.id = j.project_id
 WHERE j.legacy_kind = 'job' AND v.duration IS NOT NULL AND (NOT j.is_superseded OR o.attempt_key IS NOT NULL);
 
 CREATE VIEW ci_phases AS
-SELECT pr.name AS project, f.project_id, f.pipeline_id, f.phase, to_timestamp(f.pipeline_created_ms / 1000.0) AS pipeline_created_at,
+SELECT pr.name AS project, f.project_id, f.pipeline_id, f.phase, to_timestamp(f.pipeline_created_ms / 1000.0::float8) AS pipeline_created_at,
 	f.time_to_ms / 1000.0::float8 AS time_to, f.span_ms / 1000.0::float8 AS span, f.work_ms / 1000.0::float8 AS work,
-	to_timestamp(f.first_start_ms / 1000.0) AS first_started_at, to_timestamp(f.last_finish_ms / 1000.0) AS last_finished_at, f.attempts
+	to_timestamp(f.first_start_ms / 1000.0::float8) AS first_started_at, to_timestamp(f.last_finish_ms / 1000.0::float8) AS last_finished_at, f.attempts
 FROM phases f LEFT JOIN projects pr ON pr.id = f.project_id;
 
 -- +goose Down
