@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the image, and some machines, know no time zones
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/cli"
 )
