@@ -25,6 +25,7 @@ type API struct {
 	store   *store.Store
 	maxBody int64
 	held    atomic.Int64 // bytes of the bodies under way
+	refused atomic.Int64 // reports that never came to the store
 	buffers sync.Pool
 }
 
@@ -42,6 +43,10 @@ func (a *API) Register(m *Mux) {
 	m.Handle("POST /save_metrics", store.ScopeIngest, a.saveMetrics)
 }
 
+// Refused counts the reports that were not valid, so that the store never saw
+// them.
+func (a *API) Refused() int64 { return a.refused.Load() }
+
 // saveMetrics answers as the original does: 200 where this is the first report
 // of its pipeline, 208 where there is one already, both without a body.
 func (a *API) saveMetrics(w http.ResponseWriter, r *http.Request) error {
@@ -52,6 +57,7 @@ func (a *API) saveMetrics(w http.ResponseWriter, r *http.Request) error {
 	defer free()
 	report, err := legacy.Parse(body)
 	if err != nil {
+		a.refused.Add(1)
 		return err
 	}
 	outcome, err := a.store.Save(r.Context(), report)

@@ -48,6 +48,7 @@ const (
 	kindUnauthorized = "unauthorized"
 	kindForbidden    = "forbidden"
 	kindHost         = "unknown-host"
+	kindClash        = "number-taken"
 	kindAway         = "database-away"
 	kindBusy         = "busy"
 	kindStarting     = "starting"
@@ -123,10 +124,12 @@ func problemOf(err error) *Problem {
 		return problem(http.StatusBadRequest, kindBody, "The body could not be read.", "It is not framed as its headers say.")
 	case errors.Is(err, context.Canceled):
 		return problem(statusClientGone, kindBody, "The client hung up.", "")
+	case errors.Is(err, store.ErrClash):
+		return problem(http.StatusConflict, kindClash, "Another pipeline has that number.", "It was made from another external_id. Give the pipeline an id of its own.")
 	case errors.Is(err, store.ErrBusy):
 		return Overloaded()
 	case errors.Is(err, store.ErrAway), errors.Is(err, context.DeadlineExceeded):
-		return problem(http.StatusServiceUnavailable, kindAway, "The database is away.", "Send the report again; it may or may not have been stored.").later(5)
+		return problem(http.StatusServiceUnavailable, kindAway, "The database is away.", "Send the request again: what it brought may or may not have been stored.").later(5)
 	case errors.Is(err, store.ErrClosed):
 		return problem(http.StatusServiceUnavailable, kindClosing, "The server is stopping.", "Send the request again.").later(5)
 	}

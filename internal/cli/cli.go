@@ -30,6 +30,8 @@ func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
 		e.grafanaCommand(),
 		e.serveCommand(),
+		e.tokenCommand(),
+		e.healthcheckCommand(),
 		e.versionCommand(),
 	}
 }

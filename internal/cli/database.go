@@ -10,13 +10,15 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
+const defaultDatabase = "pipeline-metrics.db"
+
 // database is the flags of every command that opens one.
 type database struct {
 	name, direct, migrate, timezone, config string
 }
 
 func (d *database) flags(fs *pflag.FlagSet) {
-	fs.StringVar(&d.name, "database", "pipeline-metrics.db", "the `database`: a SQLite file, or a postgres:// URL; DATABASE_URL names it as well")
+	fs.StringVar(&d.name, "database", defaultDatabase, "the `database`: a SQLite file, or a postgres:// URL; DATABASE_URL names it as well")
 	fs.StringVar(&d.direct, "database-direct", "", "a `URL` of the same PostgreSQL that passes by its connection pooler, for migrations")
 	fs.StringVar(&d.migrate, "migrate", "auto", "`auto` brings the schema up to date, check refuses a database that is not")
 	fs.StringVar(&d.timezone, "legacy-timezone", "", "the time `zone` of created_at in a database of the original that is taken over (default the database server's)")

@@ -15,6 +15,8 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
+const defaultListen = "127.0.0.1:5000"
+
 // serving is the flags of serve.
 type serving struct {
 	database
@@ -55,7 +57,7 @@ PMC_ADMIN_TOKEN; with _FILE added, the name of a file that holds it), or
 }
 
 func (s *serving) flags(fs *pflag.FlagSet) {
-	fs.StringVar(&s.listen, "listen", "127.0.0.1:5000", "the `address` to listen on")
+	fs.StringVar(&s.listen, "listen", defaultListen, "the `address` to listen on")
 	s.database.flags(fs)
 	s.logging.flags(fs)
 	fs.StringVar(&s.tlsCert, "tls-cert", "", "a PEM `file` with the certificate, to serve HTTPS")
@@ -86,11 +88,34 @@ func (s *serving) run(ctx context.Context, e *env) error {
 		s.greet(e, srv)
 	}
 	log.InfoContext(ctx, "listening", "url", srv.URL(), "address", srv.Addr().String(), "database", withoutSecrets(s.name), "version", c.Version)
-	if err := srv.Run(ctx); err != nil {
+	err = srv.Run(ctx)
+	if errors.Is(err, server.ErrNoToken) {
+		return s.howToOpen(err)
+	}
+	if err != nil {
 		return err
 	}
 	log.InfoContext(context.WithoutCancel(ctx), "stopped")
 	return nil
+}
+
+// howToOpen says what to type for a server that others can reach.
+func (s *serving) howToOpen(err error) error {
+	database := ""
+	if s.name != defaultDatabase {
+		database = " --database '" + withoutSecrets(s.name) + "'"
+	}
+	return fmt.Errorf(`%w.
+Do one of these, and start it again:
+
+  %[2]s token create --name ci --scope ingest%[3]s
+      makes a token that may send reports; --scope read makes one that may see them
+
+  export PMC_INGEST_TOKEN=$(openssl rand -hex 32)
+      is one that is not kept; PMC_READ_TOKEN and PMC_ADMIN_TOKEN are such, too
+
+  %[2]s serve --listen %[4]s --allow-anonymous ingest,read
+      lets everybody who reaches %[4]s send reports and see them`, err, program, database, s.listen)
 }
 
 func (s *serving) config(e *env) (server.Config, error) {

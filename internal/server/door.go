@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/api"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -179,11 +180,29 @@ func (d *door) isOurs(r *http.Request) bool {
 	return err == nil && (!d.local || ip.Unmap().IsLoopback())
 }
 
-// hasKey fails where nobody could ever do anything: the server is open to a
-// network, and there is no token. It waits for a database that is away.
+// ErrNoToken is why a server that others can reach does not start.
+var ErrNoToken = errors.New("the address can be reached from other machines, and there is no token")
+
+// hasKey returns ErrNoToken where nobody could ever do anything: others can
+// reach the server, nothing is allowed without a token, and there is none.
 func (d *door) hasKey(ctx context.Context, st *store.Store) error {
 	if d.local || len(d.anonymous) > 0 || len(d.known) > 0 {
 		return nil
 	}
-	return nil
+	for {
+		all, err := st.Tokens(ctx)
+		if err == nil {
+			if slices.ContainsFunc(all, func(t store.Token) bool { return t.Revoked.IsZero() }) {
+				return nil
+			}
+			return ErrNoToken
+		}
+		select { // the database went away just now
+		case <-time.After(retryTokens):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
+
+const retryTokens = time.Second

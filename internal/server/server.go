@@ -21,8 +21,8 @@ import (
 // Config is all that a server needs. Its zero values are not filled in, but for
 // those that say so.
 type Config struct {
-	Store  store.Config
-	Listen string // host:port
+	Store  store.Config // but for Wait, Exclusive and Progress
+	Listen string       // host:port
 	// TLSCert and TLSKey are PEM files; both or neither.
 	TLSCert, TLSKey string
 	// BaseURL is the address by which people reach the server, if it is not
@@ -59,6 +59,7 @@ type Server struct {
 	http     *http.Server
 	door     *door
 	health   *health
+	metrics  *metrics
 	places   chan struct{}           // one for each request at once
 	app      atomic.Pointer[api.Mux] // nil until the store is open
 }
@@ -84,6 +85,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		health:   newHealth(c.Now),
 		places:   make(chan struct{}, c.MaxConcurrent),
 	}
+	s.metrics = newMetrics(c.Version, func() int { return len(s.places) })
+	s.c.Store.Wait, s.c.Store.Exclusive, s.c.Store.Progress = true, true, s.health.progress
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: headerTimeout,
@@ -177,7 +180,7 @@ func (s *Server) wait(ctx context.Context, opening <-chan opened, serving <-chan
 	for {
 		select {
 		case o := <-opening:
-			if now = &o; o.err != nil {
+			if now = &o; o.err != nil && ctx.Err() == nil {
 				return now, o.err
 			}
 		case err := <-serving:
@@ -201,16 +204,22 @@ func (s *Server) open(ctx context.Context) opened {
 	if err := s.door.hasKey(ctx, st); err != nil {
 		return opened{st, err}
 	}
-	m := &api.Mux{Log: s.log, Allow: s.door.allow}
-	api.New(api.Config{Store: st, MaxBody: s.c.MaxBody}).Register(m)
-	s.register(m)
-	s.app.Store(m)
+	s.app.Store(s.routes(st))
+	s.log.InfoContext(ctx, "ready", "engine", st.Engine())
 	return opened{st, nil}
 }
 
-// register adds the routes that are the server's own.
-func (s *Server) register(m *api.Mux) {
+// routes are the API's and the server's own.
+func (s *Server) routes(st *store.Store) *api.Mux {
+	m := &api.Mux{Log: s.log, Allow: s.door.allow}
+	a := api.New(api.Config{Store: st, MaxBody: s.c.MaxBody})
+	a.Register(m)
 	m.Handle("GET /{$}", "", s.page)
+	m.Handle("GET /metrics", store.ScopeRead, s.metrics.handler(st, a))
+	for path, h := range s.machines() { // GET has been answered before
+		m.Handle("GET "+path, "", func(w http.ResponseWriter, r *http.Request) error { h(w, r); return nil })
+	}
+	return m
 }
 
 // drain lets the requests under way finish.

@@ -13,17 +13,20 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/api"
 )
 
+// machines are the routes for what watches over processes.
+func (s *Server) machines() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{"/livez": live, "/healthz": live, "/readyz": s.health.ready}
+}
+
 // handler is all that stands before a route. Health is outside of it.
 func (s *Server) handler() http.Handler {
-	machines := map[string]http.HandlerFunc{"/livez": live, "/healthz": live, "/readyz": s.health.ready}
+	machines := s.machines()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, isHealth := machines[r.URL.Path]
-		switch {
-		case isHealth && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		if h, ok := machines[r.URL.Path]; ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			h(w, r)
-		default:
-			s.visit(w, r)
+			return
 		}
+		s.visit(w, r)
 	})
 }
 
@@ -79,13 +82,14 @@ func (s *Server) catch(a *answer, r *http.Request) {
 	s.fail(a, r, fmt.Errorf("panic: %v", p))
 }
 
-// leave writes the access log. It has the path but not the query, which may
+// leave counts the request and writes the access log. It has the path but not the query, which may
 // hold a token.
 func (s *Server) leave(a *answer, r *http.Request, began time.Time) {
 	took := s.c.Now().Sub(began)
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
+	s.metrics.saw(r.Pattern, a.status, took)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.Path),

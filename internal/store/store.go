@@ -77,6 +77,7 @@ type Store struct {
 	db         *pools
 	phasesHash string
 	projects   projectCache
+	tokens     tokenCache
 	stats      stats
 
 	queue   chan *request
