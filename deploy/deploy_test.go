@@ -29,6 +29,7 @@ type composeFile struct {
 type service struct {
 	Build           struct{ Context, Dockerfile string }
 	Image           string
+	Hostname        string
 	User            string
 	Command         []string
 	Ports           []string

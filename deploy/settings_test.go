@@ -1,0 +1,65 @@
+package deploy_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/cli"
+)
+
+var setting = regexp.MustCompile(`\bPMC_[A-Z][A-Z_]*[A-Z]\b`)
+
+// A name that is misspelt here would be passed over in silence.
+func TestEverySettingIsOneOfTheProgram(t *testing.T) {
+	t.Parallel()
+	known := cli.EnvNames()
+	found := 0
+	for _, file := range append(ours(t), "compose.yaml", "docs/deploy.md", "docs/grafana.md") {
+		for _, name := range setting.FindAllString(readFile(t, file), -1) {
+			found++
+			if !slices.Contains(known, name) {
+				t.Errorf("%s sets %s, which is no flag of the program", file, name)
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d settings found", found)
+	}
+}
+
+// ours are the files of this folder, less the tests.
+func ours(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := fs.WalkDir(os.DirFS("."), ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && !strings.HasSuffix(path, "_test.go") {
+			files = append(files, filepath.Join("deploy", path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestSystemdUnitRunsTheProgram(t *testing.T) {
+	t.Parallel()
+	unit := readFile(t, "deploy/systemd/pipeline-metrics-collector.service")
+	for _, line := range []string{
+		"ExecStart=/usr/local/bin/pipeline-metrics-collector serve",
+		"DynamicUser=yes", // no root
+		"StateDirectory=pipeline-metrics-collector",            // the default database is in the working directory,
+		"WorkingDirectory=/var/lib/pipeline-metrics-collector", // which must be this one
+		"ProtectSystem=strict",
+	} {
+		if !strings.Contains(unit, "\n"+line+"\n") {
+			t.Errorf("the unit has no line %s", line)
+		}
+	}
+}
