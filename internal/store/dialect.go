@@ -282,8 +282,9 @@ func (e engine) goose() (goose.Dialect, []goose.ProviderOption, error) {
 	if e == sqliteEngine {
 		return goose.DialectSQLite3, nil, nil
 	}
-	// Several replicas may start at once.
-	locker, err := lock.NewPostgresSessionLocker()
+	// Several replicas may start at once: one migrates, and the others look
+	// every second whether it is done. To take a large database over takes long.
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 3600))
 	if err != nil {
 		return "", nil, fmt.Errorf("make the migrations' lock: %w", err)
 	}
@@ -334,6 +335,16 @@ func unreachable(err error) bool {
 	var network net.Error
 	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, driver.ErrBadConn)
+}
+
+// blame names the file in an error of SQLite, which says what is wrong and not
+// with what. PostgreSQL's errors name the server.
+func (e engine) blame(path string, err error) error {
+	var lite *sqlite.Error
+	if e != sqliteEngine || !errors.As(err, &lite) {
+		return err
+	}
+	return fmt.Errorf("the database file %s can't be used: %w", path, err)
 }
 
 // checkFile refuses a SQLite file that can't be written, before the engine

@@ -109,6 +109,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		err = s.prepareBatch(ctx)
 	}
 	if err != nil {
+		err = engine.blame(address, err)
 		if s.db != nil {
 			err = errors.Join(err, s.db.close())
 		}
