@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -350,6 +352,11 @@ func (e engine) blame(path string, err error) error {
 // checkFile refuses a SQLite file that can't be written, before the engine
 // would say so less clearly.
 func checkFile(path string) error {
+	const mayWrite = 2
+	dir := filepath.Dir(path)
+	if err := syscall.Access(dir, mayWrite); err != nil {
+		return fmt.Errorf("the directory %s can't be written, and SQLite needs that for the journal of %s: %w", dir, path, err)
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the file
 	if err != nil {
 		return fmt.Errorf("the database file can't be opened for writing: %w", err)
