@@ -133,3 +133,6 @@ func (r *Report) OnlyLegacy() bool {
 	}
 	return true
 }
+
+// OnlyLegacy tells whether nobody but a legacy report told of the pipeline.
+func (rec *Record) OnlyLegacy() bool { return rec.legacyAlone() && len(rec.Ranks) == 0 }

@@ -91,7 +91,7 @@ func (s *Store) prepareRows(q *request, p project) {
 	rec := &ci.Record{}
 	rec.Merge(&q.report)
 	rec.Derive(s.config.Phases, p.defaultBranch)
-	w := rowsOf(key{p.id, q.report.Pipeline.ID}, rec, p.defaultBranch, s.phasesHash)
+	w := s.rowsOf(key{p.id, q.report.Pipeline.ID}, rec, p.defaultBranch)
 	q.prepared, q.project = &w, p
 }
 

@@ -134,9 +134,9 @@ func openSQLite(path string) (*pools, error) {
 	d := &sqlite.Driver{}
 	staged := map[string]*stage{}
 	for _, t := range tables {
-		staged[t.name] = &stage{table: t}
-		if err := d.RegisterModule("staged_"+t.name, staged[t.name]); err != nil {
-			return nil, fmt.Errorf("register staged_%s: %w", t.name, err)
+		staged[t.staged()] = &stage{table: t}
+		if err := d.RegisterModule(t.staged(), staged[t.staged()]); err != nil {
+			return nil, fmt.Errorf("register %s: %w", t.staged(), err)
 		}
 	}
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
@@ -148,8 +148,8 @@ func openSQLite(path string) (*pools, error) {
 	reader := sql.OpenDB(connector{d, file + common + "&_pragma=query_only(1)", ""})
 	reader.SetMaxOpenConns(maxConnections)
 	return &pools{reader: reader, writer: writer, source: func(t *table, rows [][]any) (string, []any) {
-		staged[t.name].rows = rows
-		return "temp.staged_" + t.name + " AS staged", nil
+		staged[t.staged()].rows = rows
+		return "temp." + t.staged() + " AS staged", nil
 	}}, nil
 }
 
@@ -169,8 +169,8 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return conn, err
 	}
 	for _, t := range tables {
-		if _, err := conn.(driver.ExecerContext).ExecContext(ctx, fmt.Sprintf(c.stages, "staged_"+t.name), nil); err != nil {
-			return nil, errors.Join(fmt.Errorf("make staged_%s: %w", t.name, err), conn.Close())
+		if _, err := conn.(driver.ExecerContext).ExecContext(ctx, fmt.Sprintf(c.stages, t.staged()), nil); err != nil {
+			return nil, errors.Join(fmt.Errorf("make %s: %w", t.staged(), err), conn.Close())
 		}
 	}
 	return conn, nil
@@ -201,7 +201,9 @@ func (s *stage) BestIndex(info *vtab.IndexInfo) error {
 }
 
 // Open implements [vtab.Table].
-func (s *stage) Open() (vtab.Cursor, error) { return &cursor{rows: s.rows}, nil }
+func (s *stage) Open() (vtab.Cursor, error) {
+	return &cursor{columns: s.table.columns, rows: s.rows}, nil
+}
 
 // Disconnect implements [vtab.Table].
 func (s *stage) Disconnect() error { return nil }
@@ -210,8 +212,9 @@ func (s *stage) Disconnect() error { return nil }
 func (s *stage) Destroy() error { return nil }
 
 type cursor struct {
-	rows [][]any
-	at   int
+	columns []columnDef
+	rows    [][]any
+	at      int
 }
 
 func (c *cursor) Filter(int, string, []vtab.Value) error {
@@ -227,13 +230,14 @@ func (c *cursor) Next() error {
 func (c *cursor) Eof() bool { return c.at >= len(c.rows) }
 
 func (c *cursor) Column(i int) (vtab.Value, error) {
-	if b, ok := c.rows[c.at][i].(bool); ok {
+	v := c.rows[c.at][c.columns[i].at]
+	if b, ok := v.(bool); ok {
+		v = int64(0)
 		if b {
-			return int64(1), nil
+			v = int64(1)
 		}
-		return int64(0), nil
 	}
-	return c.rows[c.at][i], nil
+	return v, nil
 }
 
 func (c *cursor) Rowid() (int64, error) { return int64(c.at), nil }
@@ -246,16 +250,15 @@ func unnest(t *table, rows [][]any) (text string, args []any) {
 	args = make([]any, len(t.columns))
 	for i, c := range t.columns {
 		arrays[i] = fmt.Sprintf("$%d::%s[]", i+1, c.kind)
-		args[i] = &column{rows: rows, at: i, kind: c.kind}
+		args[i] = &column{rows: rows, columnDef: c}
 	}
 	return "unnest(" + strings.Join(arrays, ", ") + ") AS staged (" + strings.Join(t.names(), ", ") + ")", args
 }
 
 // A column of rows, as pgx wants an array.
 type column struct {
+	columnDef
 	rows [][]any
-	at   int
-	kind kind
 }
 
 // Dimensions implements [pgtype.ArrayGetter].

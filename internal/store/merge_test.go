@@ -35,6 +35,18 @@ func TestStateDoesNotDependOnOrder(t *testing.T) {
 			}
 		}
 	})
+	orphans(t, lite)
+	orphans(t, pg)
+}
+
+// Nothing is left without its pipeline, though no foreign key says so.
+func orphans(t *testing.T, s *store.Store) {
+	for _, child := range []string{"jobs", "steps", "phases"} {
+		const query = "SELECT 1 FROM %s c LEFT JOIN pipelines p ON p.project_id = c.project_id AND p.id = c.pipeline_id WHERE p.id IS NULL"
+		if n := len(storetest.Table(t, s, fmt.Sprintf(query, child))); n > 0 {
+			t.Errorf("%d %s have no pipeline", n, child)
+		}
+	}
 }
 
 func saveAll(t *testing.T, s *store.Store, id int64, messages []ci.Report, atOnce bool) int64 {

@@ -16,16 +16,21 @@ func (k key) less(o key) bool { return k.project < o.project || k.project == o.p
 
 // A written is all rows of one pipeline, ready for the database.
 type written struct {
+	reported            bool // all of it fits into the columns of reportedPipelines and reportedJobs
 	pipeline            []any
 	jobs, steps, phases [][]any
 }
 
 // rowsOf makes the rows of a record that has been derived.
-func rowsOf(k key, rec *ci.Record, branchInForce, phasesHash string) written {
+func (s *Store) rowsOf(k key, rec *ci.Record, branchInForce string) written {
 	created := millisOf(rec.CreatedAt)
-	w := written{pipeline: pipelineRow(k, rec, branchInForce, phasesHash)}
-	for _, a := range rec.Sorted() {
-		w.jobs = append(w.jobs, jobRow(k, a, created))
+	attempts := rec.Sorted()
+	rowID := s.rowIDs.Add(int64(len(attempts)) + 1)
+	w := written{
+		reported: rec.OnlyLegacy(), pipeline: pipelineRow(k, rowID, rec, branchInForce, s.phasesHash), jobs: make([][]any, len(attempts)),
+	}
+	for i, a := range attempts {
+		w.jobs[i] = jobRow(k, rowID-int64(i)-1, a, created)
 		w.steps = append(w.steps, stepRows(k, a)...)
 	}
 	for i := range rec.Phases {
@@ -34,16 +39,17 @@ func rowsOf(k key, rec *ci.Record, branchInForce, phasesHash string) written {
 	return w
 }
 
-func pipelineRow(k key, rec *ci.Record, branchInForce, phasesHash string) []any {
+func pipelineRow(k key, rowID int64, rec *ci.Record, branchInForce, phasesHash string) []any {
 	p := &rec.Words.Pipeline
-	row := []any{
-		k.project, k.id, nullText(rec.Words.Provider), nullText(p.ExternalID), nullText(p.Workflow), nullText(p.URL),
+	row := make([]any, 0, len(pipelinesTable.columns))
+	row = append(row,
+		k.project, k.id, rowID, nullText(rec.Words.Provider), nullText(p.ExternalID), nullText(p.Workflow), nullText(p.URL),
 		nullText(rec.Ref), nullText(p.RefKind), nullText(p.DefaultBranch), nullText(p.Commit), nullText(p.ChangeID), nullText(p.Trigger),
 		nullText(string(p.State)), nullText(string(p.Result)), nullText(p.RawStatus),
 		millisOf(rec.CreatedAt), nullTime(p.StartedAt), nullTime(p.FinishedAt), nullTime(p.UpdatedAt), nullText(rec.Ranks.String()),
 		rec.CreatedKnown, nullText(branchInForce), rec.OnDefault, string(rec.State), nullText(string(rec.Result)),
 		rec.HasRestarts, int64(rec.Counted), phasesHash,
-	}
+	)
 	row = append(row, rec.Legacy != nil)
 	if l := rec.Legacy; l != nil {
 		row = append(row, nullText(l.Ref), nullable(l.OnDefaultBranch), nullID(l.ProjectNumber))
@@ -56,12 +62,13 @@ func pipelineRow(k key, rec *ci.Record, branchInForce, phasesHash string) []any 
 	return append(row, nil, nil, nil, nil)
 }
 
-func jobRow(k key, a *ci.AttemptRecord, pipelineCreated int64) []any {
-	row := []any{
-		k.project, k.id, a.Key, nullText(a.ID), nullText(a.Name), nullText(a.Stage), nullText(a.Kind),
+func jobRow(k key, rowID int64, a *ci.AttemptRecord, pipelineCreated int64) []any {
+	row := make([]any, 0, len(jobsTable.columns))
+	row = append(row,
+		k.project, k.id, a.Key, rowID, nullText(a.ID), nullText(a.Name), nullText(a.Stage), nullText(a.Kind),
 		nullable(a.AllowFailure), nullable(a.Manual), nullTime(a.CreatedAt), nullText(a.Environment), nullList(a.Needs), nullText(a.URL),
 		nullTime(a.StartedAt),
-	}
+	)
 	if r := a.Runner; r != nil {
 		row = append(row, nullText(r.ID), nullText(r.Name), nullList(r.Tags))
 	} else {

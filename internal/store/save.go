@@ -154,7 +154,7 @@ func (s *Store) fold(g *group, batch []*request, replies []reply) {
 	g.written = nil
 	if anyChange || g.stored == nil {
 		rec.Derive(s.config.Phases, branch)
-		w := rowsOf(g.key, rec, branch, s.phasesHash)
+		w := s.rowsOf(g.key, rec, branch)
 		g.written = &w
 	}
 }
@@ -167,7 +167,7 @@ func clash(rec *ci.Record, r *ci.Report) bool {
 // write inserts the pipelines that are new. Those that are there it locks by
 // the same statement, then reads, merges and writes again.
 func (s *Store) write(ctx context.Context, tx *sql.Tx, batch []*request, groups []*group, replies []reply) error {
-	known, err := s.insertPipelines(ctx, tx, groups)
+	known, err := s.insertOrLock(ctx, tx, groups)
 	if err != nil {
 		return err
 	}
@@ -182,47 +182,69 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, batch []*request, groups 
 			return err
 		}
 	}
-	var jobs, steps, phases [][]any
+	return s.writeChildren(ctx, tx, groups)
+}
+
+// writeChildren writes the rows beneath the pipelines. Those of a pipeline that
+// is new can't be there; of one that was, steps and phases are removed already.
+func (s *Store) writeChildren(ctx context.Context, tx *sql.Tx, groups []*group) error {
+	rows := map[*statement][][]any{}
 	for _, g := range groups {
-		if g.written != nil {
-			jobs, steps, phases = append(jobs, g.written.jobs...), append(steps, g.written.steps...), append(phases, g.written.phases...)
+		if g.written == nil {
+			continue
 		}
+		jobs := &insertJobs
+		switch {
+		case g.stored != nil:
+			jobs = &putJobs
+		case g.written.reported:
+			jobs = &insertReportedJobs
+		}
+		rows[jobs] = append(rows[jobs], g.written.jobs...)
+		rows[&insertSteps] = append(rows[&insertSteps], g.written.steps...)
+		rows[&insertPhases] = append(rows[&insertPhases], g.written.phases...)
 	}
-	for _, w := range []struct {
-		statement
-		rows [][]any
-	}{{putJobs, jobs}, {putSteps, steps}, {putPhases, phases}} {
-		if err := s.exec(ctx, tx, w.statement, w.rows); err != nil {
-			return fmt.Errorf("write %s: %w", w.table.name, err)
+	for _, st := range []*statement{&insertReportedJobs, &insertJobs, &putJobs, &insertSteps, &insertPhases} {
+		if err := s.exec(ctx, tx, *st, rows[st]); err != nil {
+			return fmt.Errorf("write %s: %w", st.table.name, err)
 		}
 	}
 	return nil
 }
 
-// insertPipelines returns the groups whose pipelines were there already; their
+// insertOrLock returns the groups whose pipelines were there already; their
 // rows are locked and otherwise as they were.
-func (s *Store) insertPipelines(ctx context.Context, tx *sql.Tx, groups []*group) (known []*group, err error) {
-	rows := make([][]any, len(groups))
+func (s *Store) insertOrLock(ctx context.Context, tx *sql.Tx, groups []*group) (known []*group, err error) {
+	rows := map[*statement][][]any{}
 	byKey := make(map[key]*group, len(groups))
-	for i, g := range groups {
-		rows[i] = g.written.pipeline
+	for _, g := range groups {
+		st := &insertPipelines
+		if g.written.reported {
+			st = &insertReportedPipelines
+		}
+		rows[st] = append(rows[st], g.written.pipeline)
 		byKey[g.key] = g
 	}
-	err = s.query(ctx, tx, insertStatement, rows, func(rows *sql.Rows) error {
-		var (
-			k        key
-			revision int64
-		)
-		if err := rows.Scan(&k.project, &k.id, &revision); err != nil {
-			return err
+	for _, st := range []*statement{&insertReportedPipelines, &insertPipelines} {
+		if len(rows[st]) == 0 {
+			continue
 		}
-		if revision > 0 {
-			known = append(known, byKey[k])
+		err = s.query(ctx, tx, *st, rows[st], func(answer *sql.Rows) error {
+			var (
+				k        key
+				revision int64
+			)
+			if err := answer.Scan(&k.project, &k.id, &revision); err != nil {
+				return err
+			}
+			if revision > 0 {
+				known = append(known, byKey[k])
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("insert pipelines: %w", err)
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("insert pipelines: %w", err)
 	}
 	return known, nil
 }
@@ -279,22 +301,29 @@ func (s *Store) rewritePipelines(ctx context.Context, tx *sql.Tx, groups []*grou
 var (
 	reportedStatement = statement{keysTable, `SELECT p.project_id, p.id FROM %s CROSS JOIN pipelines p
 		WHERE p.project_id = staged.project_id AND p.id = staged.id AND p.has_legacy`}
-	insertStatement = statement{pipelinesTable, pipelinesTable.insert("%s") +
-		" ON CONFLICT (project_id, id) DO UPDATE SET revision = pipelines.revision + 1 RETURNING project_id, id, revision"}
-	loadPipelines = statement{keysTable, selectPipelines}
-	loadJobs      = statement{keysTable, selectJobs}
-	loadSteps     = statement{keysTable, selectSteps}
-	removeSteps   = statement{keysTable, "DELETE FROM steps WHERE (project_id, pipeline_id) IN (SELECT staged.project_id, staged.id FROM %s)"}
-	removePhases  = statement{keysTable, "DELETE FROM phases WHERE (project_id, pipeline_id) IN (SELECT staged.project_id, staged.id FROM %s)"}
-	putPipelines  = statement{pipelinesTable, pipelinesTable.upsert("%s")}
-	putJobs       = statement{jobsTable, jobsTable.upsert("%s")}
-	putSteps      = statement{stepsTable, stepsTable.upsert("%s")}
-	putPhases     = statement{phasesTable, phasesTable.upsert("%s")}
+	insertPipelines         = statement{pipelinesTable, pipelinesTable.insert("%s") + orLock}
+	insertReportedPipelines = statement{reportedPipelines, reportedPipelines.insert("%s") + orLock}
+	loadPipelines           = statement{keysTable, selectPipelines}
+	loadJobs                = statement{keysTable, selectJobs}
+	loadSteps               = statement{keysTable, selectSteps}
+	removeSteps             = statement{keysTable, "DELETE FROM steps WHERE (project_id, pipeline_id) IN (SELECT staged.project_id, staged.id FROM %s)"}
+	removePhases            = statement{keysTable, "DELETE FROM phases WHERE (project_id, pipeline_id) IN (SELECT staged.project_id, staged.id FROM %s)"}
+	putPipelines            = statement{pipelinesTable, pipelinesTable.upsert("%s")}
+	putJobs                 = statement{jobsTable, jobsTable.upsert("%s")}
+	insertJobs              = statement{jobsTable, jobsTable.insert("%s")}
+	insertReportedJobs      = statement{reportedJobs, reportedJobs.insert("%s")}
+	insertSteps             = statement{stepsTable, stepsTable.insert("%s")}
+	insertPhases            = statement{phasesTable, phasesTable.insert("%s")}
 
 	batchStatements = []statement{
-		reportedStatement, insertStatement, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases, putPipelines, putJobs, putSteps, putPhases,
+		reportedStatement, insertPipelines, insertReportedPipelines, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases,
+		putPipelines, putJobs, insertJobs, insertReportedJobs, insertSteps, insertPhases,
 	}
 )
+
+// orLock locks the pipeline that is there by the statement that inserts those
+// that are not: no second statement, and no lock over several projects.
+const orLock = " ON CONFLICT (project_id, id) DO UPDATE SET revision = pipelines.revision + 1 RETURNING project_id, id, revision"
 
 // A statement works on staged rows of a table.
 type statement struct {

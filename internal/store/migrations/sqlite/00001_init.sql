@@ -1,5 +1,5 @@
 -- The facts and what follows from them. Times are Unix milliseconds, *_ms durations milliseconds, *_s seconds as posted.
--- The same tables and views as on PostgreSQL; row_id is the rowid.
+-- The same tables and views as on PostgreSQL.
 
 -- No foreign keys: the committer alone writes facts, all of a pipeline under the lock of its row, and checking each
 -- row again took two thirds of PostgreSQL's time (docs/decisions/0002-no-foreign-keys.md).
@@ -15,7 +15,7 @@ CREATE TABLE projects (
 CREATE TABLE pipelines (
 	project_id             BIGINT  NOT NULL,
 	id                     BIGINT  NOT NULL, -- the CI's own number
-	row_id                 INTEGER  PRIMARY KEY, -- the id in metrics_pipeline
+	row_id                 BIGINT  NOT NULL, -- the id in metrics_pipeline, made by the committer
 	revision               BIGINT  NOT NULL DEFAULT 0, -- one more each time the row is locked to merge a report
 	-- what was said; a column counts as said when ranks has its register
 	provider               TEXT,
@@ -54,8 +54,8 @@ CREATE TABLE pipelines (
 	metrics_duration_s     REAL,
 	metrics_duration_e2e_s REAL,
 	metrics_has_restarts   BOOLEAN,
-	CONSTRAINT pipelines_pkey UNIQUE (project_id, id)
-);
+	CONSTRAINT pipelines_pkey PRIMARY KEY (project_id, id)
+) WITHOUT ROWID;
 CREATE INDEX pipelines_by_created ON pipelines (project_id, created_ms);
 CREATE INDEX pipelines_by_metrics_created_at ON pipelines (project_id, strftime('%Y-%m-%dT%H:%M:%fZ', metrics_created_ms / 1000.0, 'unixepoch')) WHERE metrics_created_ms IS NOT NULL;
 
@@ -63,7 +63,7 @@ CREATE TABLE jobs (
 	project_id          BIGINT  NOT NULL,
 	pipeline_id         BIGINT  NOT NULL,
 	attempt_key         TEXT    NOT NULL, -- "#" and the CI's job id, or push:NAME:N, or legacy:KIND:POSITION
-	row_id              INTEGER  PRIMARY KEY,
+	row_id              BIGINT  NOT NULL,
 	ci_id               TEXT,
 	name                TEXT, -- null: adopted rows that name none
 	stage               TEXT,
@@ -104,8 +104,8 @@ CREATE TABLE jobs (
 	e2e_s               REAL,
 	pull_s              REAL,
 	up_without_pull_s   REAL,
-	CONSTRAINT jobs_pkey UNIQUE (project_id, pipeline_id, attempt_key)
-);
+	CONSTRAINT jobs_pkey PRIMARY KEY (project_id, pipeline_id, attempt_key)
+) WITHOUT ROWID;
 CREATE INDEX jobs_builds ON jobs (pipeline_id) WHERE in_build;
 
 CREATE TABLE steps (
