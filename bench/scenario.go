@@ -90,12 +90,9 @@ func (l *lab) load(ctx context.Context, s subject, p plan, slow int) (r run, err
 	p.First = l.firstFor(s)
 	g := newGenerator(p)
 	defer g.close()
-	if slow > 0 {
-		stop, err := stallHalfway(ctx, p.URLs[0], slow)
-		if err != nil {
-			return r, err
-		}
-		defer stop()
+	calm, err := stallHalfway(ctx, p.URLs[0], slow)
+	if err != nil {
+		return r, err
 	}
 	if p.Only > 0 {
 		g.fill(ctx, p.Only)
@@ -104,6 +101,7 @@ func (l *lab) load(ctx context.Context, s subject, p plan, slow int) (r run, err
 	m := startMeter(up.database.process, up.pids()...)
 	r.result = g.run(ctx, l.options.length)
 	r.used = m.stop()
+	calm()
 	if err := up.stopServers(); err != nil {
 		return r, err
 	}
