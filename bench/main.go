@@ -21,6 +21,7 @@ import (
 
 const usageText = `usage: bench [flags]             measure, and print tables in Markdown
        bench load [flags] URL...  post reports to servers that run already
+       bench profile [flags]      profile the collector under load
 
 The baselines, started by the bench itself:
        bench serve-nothing --listen ADDRESS
@@ -43,7 +44,7 @@ func main() {
 
 func dispatch(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, []string) error{
-		"load": loadCommand, "insert": insertCommand,
+		"load": loadCommand, "profile": profileCommand, "insert": insertCommand,
 		"serve-nothing": serveCommand, "serve-rows": serveCommand,
 	}
 	if len(args) > 0 {
