@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ func (s *serving) flags(fs *pflag.FlagSet) {
 	fs.Var(&s.maxBody, "max-body", "the greatest `size` of a request's body")
 	fs.IntVar(&s.maxConcurrent, "max-concurrent", 4096, "the greatest `number` of requests at once; more are answered 503")
 	fs.DurationVar(&s.shutdownDelay, "shutdown-delay", 0, "how `long` readiness is red before the listener closes")
-	fs.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 20*time.Second, "how `long` a stop may take after that")
+	fs.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 15*time.Second, "how `long` requests under way may take to finish when the server stops")
 }
 
 func (s *serving) run(ctx context.Context, e *env) error {
@@ -127,6 +128,9 @@ func (s *serving) config(e *env) (server.Config, error) {
 	}
 	if s.migrate != "auto" && s.migrate != "check" {
 		return server.Config{}, &usageError{fmt.Errorf("--migrate must be auto or check, not %q", s.migrate)}
+	}
+	if base, err := url.Parse(s.baseURL); err != nil || s.baseURL != "" && (base.Scheme != "http" && base.Scheme != "https" || base.Host == "") {
+		return server.Config{}, &usageError{fmt.Errorf("--base-url must be like https://metrics.example.com, not %q", s.baseURL)}
 	}
 	anonymous, err := parseAnonymous(s.anonymous)
 	if err != nil {

@@ -36,7 +36,7 @@ type Config struct {
 	MaxBody         int64         // bytes of a request's body
 	MaxConcurrent   int           // requests at once
 	ShutdownDelay   time.Duration // how long readiness is red before the listener closes
-	ShutdownTimeout time.Duration // how long a stop may take after that
+	ShutdownTimeout time.Duration // how long requests under way may take after that
 	Log             *slog.Logger
 	Now             func() time.Time // nil: time.Now
 	Version         string
@@ -49,6 +49,7 @@ const (
 	writeTimeout  = 60 * time.Second // from the headers to the end of the answer
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 32 << 10
+	closeTimeout  = 12 * time.Second // the last commit may take 10
 )
 
 // A Server listens from [New] on and answers while [Server.Run] runs.
@@ -86,7 +87,6 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		places:   make(chan struct{}, c.MaxConcurrent),
 	}
 	s.metrics = newMetrics(c.Version, func() int { return len(s.places) })
-	s.c.Store.Wait, s.c.Store.Exclusive, s.c.Store.Progress = true, true, s.health.progress
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: headerTimeout,
@@ -156,16 +156,8 @@ func (s *Server) Run(ctx context.Context) error {
 
 	o, err := s.wait(ctx, result, serving)
 	stopOpening()
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.c.ShutdownDelay+s.c.ShutdownTimeout)
-	defer cancel()
-	err = errors.Join(err, s.drain(stop, err == nil))
-	if o == nil { // the database was still being opened
-		o = new(<-result)
-	}
-	if o.store != nil {
-		err = errors.Join(err, closeWithin(stop, o.store))
-	}
-	return err
+	err = errors.Join(err, s.drain(context.WithoutCancel(ctx), err == nil))
+	return errors.Join(err, closeStore(o, result))
 }
 
 // An opened store, or why there is none.
@@ -223,27 +215,39 @@ func (s *Server) routes(st *store.Store) *api.Mux {
 }
 
 // drain lets the requests under way finish.
-func (s *Server) drain(stop context.Context, graceful bool) error {
+func (s *Server) drain(ctx context.Context, graceful bool) error {
 	s.health.drain()
 	if !graceful {
 		return s.http.Close()
 	}
-	s.log.InfoContext(stop, "stopping", "delay", s.c.ShutdownDelay.String(), "timeout", s.c.ShutdownTimeout.String())
+	s.log.InfoContext(ctx, "stopping", "delay", s.c.ShutdownDelay.String(), "timeout", s.c.ShutdownTimeout.String())
 	time.Sleep(s.c.ShutdownDelay)
-	if err := s.http.Shutdown(stop); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, s.c.ShutdownTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(errors.New("some requests did not finish in time"), s.http.Close())
 	}
 	return nil
 }
 
-// closeWithin commits what waits, as long as the stop may last.
-func closeWithin(stop context.Context, st *store.Store) error {
+// closeStore commits what waits and closes the store, or gives up after
+// closeTimeout. Where o is nil the store was still being opened.
+func closeStore(o *opened, result <-chan opened) error {
 	done := make(chan error, 1)
-	go func() { done <- st.Close() }()
+	go func() {
+		if o == nil {
+			o = new(<-result)
+		}
+		if o.store == nil {
+			done <- nil
+			return
+		}
+		done <- o.store.Close()
+	}()
 	select {
 	case err := <-done:
 		return err
-	case <-stop.Done():
-		return errors.New("the database was not closed in time")
+	case <-time.After(closeTimeout):
+		return errors.New("the database was not closed in time: what it did not confirm may be lost")
 	}
 }

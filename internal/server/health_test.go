@@ -1,0 +1,229 @@
+package server_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/server"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
+)
+
+// A relay stands between a server and its database, and can be cut.
+type relay struct {
+	address, target string
+	mu              sync.Mutex
+	listener        net.Listener
+	conns           []net.Conn
+	wg              sync.WaitGroup
+}
+
+// relayTo takes an address at which nobody listens yet, and returns the
+// database's URL by way of it.
+func relayTo(t *testing.T, database string) (*relay, string) {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{address: l.Addr().String(), target: u.Host}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.cut)
+	u.Host = r.address
+	return r, u.String()
+}
+
+func (r *relay) join(t *testing.T) {
+	t.Helper()
+	l, err := net.Listen("tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.mu.Lock()
+	r.listener = l
+	r.mu.Unlock()
+	r.wg.Go(func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", r.target)
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			r.mu.Lock()
+			r.conns = append(r.conns, from, to)
+			r.mu.Unlock()
+			r.wg.Go(func() { _, _ = io.Copy(to, from); _ = to.Close() })
+			r.wg.Go(func() { _, _ = io.Copy(from, to); _ = from.Close() })
+		}
+	})
+}
+
+func (r *relay) cut() {
+	r.mu.Lock()
+	if r.listener != nil {
+		_ = r.listener.Close()
+	}
+	for _, c := range r.conns {
+		_ = c.Close()
+	}
+	r.conns = nil
+	r.mu.Unlock()
+	r.wg.Wait()
+}
+
+// The database is away at the start, comes, goes, and comes back. The server
+// lives on and recovers by itself.
+func TestDatabaseComesAndGoes(t *testing.T) {
+	t.Parallel()
+	wire, database := relayTo(t, storetest.Postgres(t))
+	p := launch(t, database)
+	body := example(t)
+	away := func(when string) {
+		t.Helper()
+		p.waitReady(t, http.StatusServiceUnavailable)
+		if a := p.do(t, http.MethodGet, "/livez", ""); a.status != 200 {
+			t.Errorf("%s: /livez: %d", when, a.status)
+		}
+		a := p.do(t, http.MethodPost, "/save_metrics", body)
+		if a.status != 503 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, `"status":503`) {
+			t.Errorf("%s: post: %d %s, Retry-After %q", when, a.status, a.body, a.header.Get("Retry-After"))
+		}
+	}
+	away("at the start")
+	if a := p.do(t, http.MethodGet, "/readyz?verbose", ""); !strings.Contains(a.body, "[-] migrations: ") || !strings.HasSuffix(a.body, "not ready\n") {
+		t.Errorf("/readyz?verbose: %s", a.body)
+	}
+	wire.join(t)
+	p.waitReady(t, http.StatusOK)
+	if a := p.do(t, http.MethodPost, "/save_metrics", body); a.status != 200 {
+		t.Errorf("the database came: %d %s", a.status, a.body)
+	}
+	wire.cut()
+	away("the database went")
+	wire.join(t)
+	p.waitReady(t, http.StatusOK)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		a := p.do(t, http.MethodPost, "/save_metrics", body)
+		if a.status == 208 {
+			break
+		}
+		if a.status != 503 || time.Now().After(deadline) {
+			t.Fatalf("the database is back: %d %s", a.status, a.body)
+		}
+	}
+}
+
+// A server that still waits for its database stops like any other.
+func TestStopWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	p := launch(t, "postgres://nobody@127.0.0.1:1/none")
+	p.waitReady(t, http.StatusServiceUnavailable)
+	p.stop()
+	if err := p.ended(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// A request under way at the stop is answered, and what it brought is kept;
+// readiness is red before the listener closes.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, database string) {
+		t.Helper()
+		p := serve(t, database, func(c *server.Config) { c.ShutdownDelay = 500 * time.Millisecond })
+		body := example(t)
+		h := p.half(t, len(body), 0)
+		time.Sleep(50 * time.Millisecond) // let its headers arrive
+		p.stop()
+		p.waitReady(t, http.StatusServiceUnavailable)
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			if _, err := p.try(t.Context(), http.MethodGet, "/livez", ""); err != nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("the listener stays open")
+			}
+		}
+		if status := h.finish(t, body); status != 200 {
+			t.Errorf("the request under way: %d", status)
+		}
+		if err := p.ended(t); err != nil {
+			t.Fatal(err)
+		}
+		got := storetest.Table(t, storetest.Open(t, database), "SELECT pipeline_id FROM metrics_pipeline")
+		if diff := cmp.Diff([][]any{{int64(1)}}, got); diff != "" {
+			t.Errorf("stored (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A stop takes no longer than allowed, whatever clients do.
+func TestStopIsBounded(t *testing.T) {
+	t.Parallel()
+	p := serve(t, storetest.SQLite(t), func(c *server.Config) { c.ShutdownTimeout = 200 * time.Millisecond })
+	p.half(t, 1000, 1)
+	time.Sleep(50 * time.Millisecond)
+	began := time.Now()
+	p.stop()
+	if err := p.ended(t); err == nil || !strings.Contains(err.Error(), "did not finish in time") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	p := serve(t, storetest.SQLite(t))
+	for range 3 {
+		p.do(t, http.MethodPost, "/save_metrics", example(t))
+	}
+	p.do(t, http.MethodPost, "/save_metrics", "{}")
+	p.do(t, http.MethodGet, "/nothing/here", "")
+	p.do(t, http.MethodGet, "/livez", "")
+	got := p.do(t, http.MethodGet, "/metrics", "").body
+	for _, want := range []string{
+		`pmc_reports_total{outcome="created"} 1`,
+		`pmc_reports_total{outcome="unchanged"} 2`,
+		`pmc_reports_total{outcome="invalid"} 1`,
+		`pmc_reports_total{outcome="away"} 0`,
+		`pmc_report_queue_length 0`,
+		`pmc_batch_reports_sum 3`,
+		`pmc_batch_commit_seconds_count [1-3]`,
+		`pmc_database_errors_total{class="away"} 0`,
+		`pmc_database_up 1`,
+		`pmc_http_requests_total{route="POST /save_metrics",status="2xx"} 3`,
+		`pmc_http_requests_total{route="POST /save_metrics",status="4xx"} 1`,
+		`pmc_http_requests_total{route="none",status="4xx"} 1`,
+		`pmc_http_request_duration_seconds_count{route="POST /save_metrics"} 4`,
+		`pmc_http_requests_under_way 1`,
+		`pmc_build_info{go_version="go[^"]+",version="v1.2.3"} 1`,
+		`go_goroutines \d+`,
+	} {
+		if !regexp.MustCompile(`(?m)^` + strings.NewReplacer("{", `\{`, "}", `\}`).Replace(want) + `$`).MatchString(got) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	if strings.Contains(got, "livez") {
+		t.Error("health is counted")
+	}
+}
