@@ -29,6 +29,7 @@ type env struct {
 func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
 		e.grafanaCommand(),
+		e.migrateCommand(),
 		e.serveCommand(),
 		e.tokenCommand(),
 		e.healthcheckCommand(),

@@ -18,11 +18,20 @@ type database struct {
 }
 
 func (d *database) flags(fs *pflag.FlagSet) {
+	d.where(fs)
+	fs.StringVar(&d.migrate, "migrate", "auto", "`auto` brings the schema up to date, check refuses a database that is not")
+	d.timezoneFlag(fs)
+}
+
+// where is the flags that say which database alone.
+func (d *database) where(fs *pflag.FlagSet) {
 	fs.StringVar(&d.name, "database", defaultDatabase, "the `database`: a SQLite file, or a postgres:// URL; DATABASE_URL names it as well")
 	fs.StringVar(&d.direct, "database-direct", "", "a `URL` of the same PostgreSQL that passes by its connection pooler, for migrations")
-	fs.StringVar(&d.migrate, "migrate", "auto", "`auto` brings the schema up to date, check refuses a database that is not")
-	fs.StringVar(&d.timezone, "legacy-timezone", "", "the time `zone` of created_at in a database of the original that is taken over (default the database server's)")
 	fs.StringVar(&d.config, "config", "", "a YAML `file` of settings: the names of flags, and their values")
+}
+
+func (d *database) timezoneFlag(fs *pflag.FlagSet) {
+	fs.StringVar(&d.timezone, "legacy-timezone", "", "the time `zone` of created_at in a database of the original that is taken over (default the database server's)")
 }
 
 func (d *database) store(log *slog.Logger) store.Config {

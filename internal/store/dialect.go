@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -108,6 +109,17 @@ func (p *pools) close() error {
 }
 
 func openPostgres(address string) (*pools, error) {
+	config, err := postgresConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(maxConnections)
+	db.SetMaxIdleConns(maxConnections)
+	return &pools{reader: db, writer: db, source: unnest, cachesStatements: true}, nil
+}
+
+func postgresConfig(address string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		return nil, fmt.Errorf("the database's address can't be read: %w", err)
@@ -123,10 +135,25 @@ func openPostgres(address string) (*pools, error) {
 			config.RuntimeParams[name] = value
 		}
 	}
+	return config, nil
+}
+
+// openMigrations opens a database for migrations. The writer is one connection,
+// so that a lock of its session covers all that is done. A statement may take
+// as long as it needs; only a lock is not waited for longer than by others.
+func (e engine) openMigrations(address string, exclusive bool) (*pools, error) {
+	if e != postgresEngine {
+		return e.open(address, exclusive)
+	}
+	config, err := postgresConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	config.RuntimeParams["statement_timeout"] = "0"
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
 	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(maxConnections)
-	db.SetMaxIdleConns(maxConnections)
-	return &pools{reader: db, writer: db, source: unnest, cachesStatements: true}, nil
+	db.SetMaxOpenConns(1)
+	return &pools{reader: db, writer: db}, nil
 }
 
 func openSQLite(path string) (*pools, error) {
@@ -282,18 +309,27 @@ func (c *column) IndexType() any {
 	return ""
 }
 
-// goose returns the dialect and the options of migrations.
-func (e engine) goose() (goose.Dialect, []goose.ProviderOption, error) {
-	if e == sqliteEngine {
-		return goose.DialectSQLite3, nil, nil
+// goose is the engine's name in goose.
+func (e engine) goose() goose.Dialect {
+	if e == postgresEngine {
+		return goose.DialectPostgres
 	}
-	// Several replicas may start at once: one migrates, and the others look
-	// every second whether it is done. To take a large database over takes long.
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 3600))
+	return goose.DialectSQLite3
+}
+
+// migrationLock keeps several migrators of one database apart. SQLite needs
+// none: it has one writer.
+func (e engine) migrationLock() (lock.SessionLocker, error) {
+	if e != postgresEngine {
+		return nil, nil //nolint:nilnil // no lock is an answer
+	}
+	// Asked for each second, and for up to a day: to take over a database of
+	// the original may take long.
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 24*60*60))
 	if err != nil {
-		return "", nil, fmt.Errorf("make the migrations' lock: %w", err)
+		return nil, fmt.Errorf("make the migrations' lock: %w", err)
 	}
-	return goose.DialectPostgres, []goose.ProviderOption{goose.WithSessionLocker(locker)}, nil
+	return locker, nil
 }
 
 // A class is what an error of the database means for the reports of a batch.
@@ -350,6 +386,27 @@ func (e engine) blame(path string, err error) error {
 		return err
 	}
 	return fmt.Errorf("the database file %s can't be used: %w", path, err)
+}
+
+// hasTable tells whether there is a table of that name where ours are made.
+func (e engine) hasTable(ctx context.Context, db database.DBTxConn, name string) (has bool, err error) {
+	query := "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1)"
+	if e != postgresEngine {
+		query = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)"
+	}
+	if err := db.QueryRowContext(ctx, query, name).Scan(&has); err != nil {
+		return false, fmt.Errorf("look for the table %s: %w", name, err)
+	}
+	return has, nil
+}
+
+// exists tells whether there is a database to look at, without making one.
+func (e engine) exists(address string) bool {
+	if e == postgresEngine {
+		return true // made by others; if not, connecting says so
+	}
+	_, err := os.Stat(address)
+	return !errors.Is(err, os.ErrNotExist)
 }
 
 // checkFile refuses a SQLite file that can't be written, before the engine
