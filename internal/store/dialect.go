@@ -332,6 +332,14 @@ func (e engine) migrationLock() (lock.SessionLocker, error) {
 	return locker, nil
 }
 
+// refuseShards says why tables can't be spread over machines, or nothing.
+func (e engine) refuseShards() error {
+	if e == sqliteEngine {
+		return errors.New("SQLite is one file on one machine: shards are for PostgreSQL with Citus (docs/scale.md)")
+	}
+	return nil
+}
+
 // A class is what an error of the database means for the reports of a batch.
 type class string
 
