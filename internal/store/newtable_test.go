@@ -1,0 +1,179 @@
+package store_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// On a sharded PostgreSQL a new table with a foreign key to facts stays on one
+// machine without a word, and its rows outlive their pipeline. So a migration
+// after the first makes a fact table in three steps (docs/scale.md).
+
+var (
+	createTable = regexp.MustCompile(`(?is)\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)\s*\((.*?)\)\s*;`)
+	keyWords    = regexp.MustCompile(`(?i)(CONSTRAINT\s+\w+\s+)?\b(PRIMARY\s+KEY|FOREIGN\s+KEY|UNIQUE|CHECK|REFERENCES)\b`)
+	doBlock     = regexp.MustCompile(`(?is)\bDO\s+\$\$.*?\$\$`)
+)
+
+// brokenMigration says what is wrong with the tables that a later migration
+// makes.
+func brokenMigration(up string) (broken []string) {
+	up = sqlComment.ReplaceAllString(up, "")
+	complain := func(table, what string) { broken = append(broken, fmt.Sprintf("%s: %s", table, what)) }
+	for _, m := range createTable.FindAllStringSubmatchIndex(up, -1) {
+		table, body, rest := up[m[2]:m[3]], up[m[4]:m[5]], up[m[1]:]
+		refers := regexp.MustCompile(`(?i)\bREFERENCES\b`).MatchString(body)
+		if !regexp.MustCompile(`(?i)\bproject_id\b`).MatchString(body) {
+			if refers {
+				complain(table, "has no project_id and refers to another table")
+			}
+			continue
+		}
+		if refers {
+			complain(table, "the foreign key must come after the table is distributed")
+		}
+		// A roll-up over many pipelines has no pipeline_id: it hangs on projects.
+		column, to, beside := "'pipeline_id'", `\(project_id, pipeline_id\)\s+REFERENCES\s+pipelines\s+\(project_id, id\)\s+ON\s+DELETE\s+CASCADE`, "'pipelines'"
+		if !regexp.MustCompile(`(?i)\bpipeline_id\b`).MatchString(body) {
+			column, to, beside = "'project_id'", `\(project_id\)\s+REFERENCES\s+projects\s+\(id\)`, ""
+		}
+		block := doBlock.FindStringIndex(rest)
+		for block != nil && !strings.Contains(rest[block[0]:block[1]], "create_distributed_table('"+table+"'") {
+			next := doBlock.FindStringIndex(rest[block[1]:])
+			if next == nil {
+				block = nil
+				break
+			}
+			block = []int{block[1] + next[0], block[1] + next[1]}
+		}
+		if block == nil {
+			complain(table, "no DO block that distributes it where pipelines is distributed")
+			continue
+		}
+		text := rest[block[0]:block[1]]
+		for _, needed := range []string{"to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL", "pipelines", column, "colocate_with => " + beside} {
+			if !strings.Contains(text, needed) {
+				complain(table, "the DO block lacks "+needed)
+			}
+		}
+		add := regexp.MustCompile(`(?is)\bALTER\s+TABLE\s+` + table + `\s+ADD\s+CONSTRAINT\s+` + table + `_\w+_fkey\s+FOREIGN\s+KEY\s+` + to)
+		if !add.MatchString(rest[block[1]:]) {
+			complain(table, "no named foreign key after the DO block")
+		}
+	}
+	return broken
+}
+
+// unnamedConstraints finds keys and checks that PostgreSQL would name.
+func unnamedConstraints(up string) (broken []string) {
+	up = sqlComment.ReplaceAllString(up, "")
+	for _, m := range createTable.FindAllStringSubmatch(up, -1) {
+		foreign := false
+		for _, k := range keyWords.FindAllStringSubmatch(m[2], -1) {
+			word := strings.ToUpper(strings.Join(strings.Fields(k[2]), " "))
+			if k[1] == "" && (word != "REFERENCES" || !foreign) {
+				broken = append(broken, m[1]+": a nameless "+word)
+			}
+			foreign = word == "FOREIGN KEY"
+		}
+	}
+	return broken
+}
+
+// The block of docs/scale.md, which is right, and what goes wrong around it.
+const (
+	newTable = `CREATE TABLE notes (project_id BIGINT NOT NULL, pipeline_id BIGINT NOT NULL, note VARCHAR(9),
+		CONSTRAINT notes_pkey PRIMARY KEY (project_id, pipeline_id));
+`
+	newBlock = `-- +goose StatementBegin
+DO $$
+DECLARE key text;
+BEGIN
+	IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+		EXECUTE $q$SELECT column_to_column_name(logicalrelid, partkey) FROM pg_dist_partition WHERE logicalrelid = 'pipelines'::regclass AND partmethod = 'h'$q$ INTO key;
+		IF key IS NOT NULL THEN
+			PERFORM create_distributed_table('notes', CASE key WHEN 'id' THEN 'pipeline_id' ELSE key END, colocate_with => 'pipelines');
+		END IF;
+	END IF;
+END $$;
+-- +goose StatementEnd
+`
+	newKey = `ALTER TABLE notes ADD CONSTRAINT notes_pipeline_fkey FOREIGN KEY (project_id, pipeline_id) REFERENCES pipelines (project_id, id) ON DELETE CASCADE;
+`
+)
+
+func TestNewTableBlockIsDemanded(t *testing.T) {
+	t.Parallel()
+	other := strings.ReplaceAll(newBlock, "'notes'", "'others'")
+	for name, c := range map[string]struct{ up, want string }{
+		"as it should be":        {newTable + newBlock + newKey, ""},
+		"among others":           {newTable + other + newBlock + "CREATE TABLE leases (name TEXT, CONSTRAINT leases_pkey PRIMARY KEY (name));" + newKey, ""},
+		"only beside":            {"CREATE TABLE leases (name TEXT, CONSTRAINT leases_pkey PRIMARY KEY (name));", ""},
+		"no new table":           {"ALTER TABLE jobs ADD note TEXT;", ""},
+		"no block":               {newTable + newKey, "no DO block"},
+		"another's block":        {newTable + other + newKey, "no DO block"},
+		"no key":                 {newTable + newBlock, "no named foreign key"},
+		"key before block":       {newTable + newKey + newBlock, "no named foreign key"},
+		"key without cascade":    {newTable + newBlock + strings.ReplaceAll(newKey, " ON DELETE CASCADE", ""), "no named foreign key"},
+		"key on pipeline alone":  {newTable + newBlock + strings.ReplaceAll(newKey, "(project_id, pipeline_id)", "(pipeline_id)"), "no named foreign key"},
+		"key inside":             {strings.ReplaceAll(newTable, "note VARCHAR(9)", "CONSTRAINT a FOREIGN KEY (project_id, pipeline_id) REFERENCES pipelines (project_id, id)") + newBlock + newKey, "must come after"},
+		"unguarded":              {newTable + strings.ReplaceAll(newBlock, "to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL", "true") + newKey, "lacks to_regclass"},
+		"not colocated":          {newTable + strings.ReplaceAll(newBlock, ", colocate_with => 'pipelines'", "") + newKey, "lacks colocate_with"},
+		"for one of the keys":    {newTable + strings.ReplaceAll(newBlock, "CASE key WHEN 'id' THEN 'pipeline_id' ELSE key END", "'project_id'") + newKey, "lacks 'pipeline_id'"},
+		"a reference from aside": {"CREATE TABLE marks (pipeline_id BIGINT REFERENCES pipelines (id));", "has no project_id"},
+	} {
+		got := strings.Join(brokenMigration(c.up), "; ")
+		if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: complaints %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestNamelessConstraintIsFound(t *testing.T) {
+	t.Parallel()
+	for up, want := range map[string]string{
+		newTable:                                   "",
+		"CREATE TABLE a (b INT PRIMARY KEY);":      "a: a nameless PRIMARY KEY",
+		"CREATE TABLE a (b INT, UNIQUE (b));":      "a: a nameless UNIQUE",
+		"CREATE TABLE a (b INT, CHECK (b > 0));":   "a: a nameless CHECK",
+		"CREATE TABLE a (b INT REFERENCES c (d));": "a: a nameless REFERENCES",
+		"CREATE TABLE a (b INT, CONSTRAINT a_c_fkey FOREIGN KEY (b) REFERENCES c (d));":          "",
+		"CREATE TABLE a (b INT, FOREIGN KEY (b) REFERENCES c (d));":                              "a: a nameless FOREIGN KEY",
+		"CREATE TABLE a (b INT CONSTRAINT a_pkey PRIMARY KEY, c INT CONSTRAINT a_c_key UNIQUE);": "",
+	} {
+		if got := strings.Join(unnamedConstraints(up), "; "); got != want {
+			t.Errorf("%s: complaints %q, want %q", up, got, want)
+		}
+	}
+}
+
+func TestMigrationsMakeTablesThatCanBeSharded(t *testing.T) {
+	t.Parallel()
+	for i, m := range migrations(t, "postgres") {
+		broken := unnamedConstraints(m.up)
+		if i > 0 { // the first one's tables are distributed by the operator's script
+			broken = append(broken, brokenMigration(m.up)...)
+		}
+		for _, b := range broken {
+			t.Errorf("%s: %s", m.name, b)
+		}
+	}
+}
+
+// The block works on a plain PostgreSQL.
+func TestNewTableBlockRuns(t *testing.T) {
+	t.Parallel()
+	tx, err := migrated(t).Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(newTable + newBlock + newKey); err != nil {
+		t.Fatal(err)
+	}
+	if broken := brokenRules(t, tx); len(broken) > 0 {
+		t.Errorf("the new table breaks the rules: %q", broken)
+	}
+}
