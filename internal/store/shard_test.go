@@ -1,0 +1,222 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
+)
+
+var update = flag.Bool("update", false, "accept the scripts as they are now")
+
+func planOf(t *testing.T, s *store.Store, by store.ShardKey) *store.ShardPlan {
+	t.Helper()
+	plan, err := s.PlanShards(t.Context(), by, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+func TestShardScript(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t, storetest.Postgres(t))
+	for _, by := range []store.ShardKey{store.ShardByProject, store.ShardByPipeline} {
+		got, golden := planOf(t, s, by).Script(), filepath.Join("testdata", "shard-"+string(by)+".sql")
+		if *update {
+			if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("by %s (-want +got):\n%s", by, diff)
+		}
+	}
+}
+
+// Citus in small, for a plain PostgreSQL: it writes down what it is asked, and
+// refuses what Citus refuses.
+const citusInSmall = `
+CREATE TABLE calls (n serial, call text, transaction xid8 DEFAULT pg_current_xact_id());
+CREATE FUNCTION create_reference_table(t regclass) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO calls (call) VALUES (format('%s everywhere', t));
+END $$;
+CREATE FUNCTION create_distributed_table(t regclass, by_column text, kind text DEFAULT 'hash', colocate_with text DEFAULT 'default', shard_count int DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('citus.multi_shard_modify_mode', true) IS DISTINCT FROM 'sequential' THEN
+		RAISE 'cannot modify table "%" because there was a parallel operation on a distributed table in the transaction', t;
+	END IF;
+	IF EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND t IN (conrelid, confrelid)) THEN
+		RAISE 'cannot create foreign key constraint since foreign keys from reference tables and local tables to distributed tables are not supported';
+	END IF;
+	IF EXISTS (SELECT FROM pg_index i WHERE i.indrelid = t AND i.indisunique AND NOT EXISTS
+		(SELECT FROM pg_attribute a WHERE a.attrelid = t AND a.attname = by_column AND a.attnum = ANY (i.indkey))) THEN
+		RAISE 'creating unique indexes on non-partition columns is currently unsupported';
+	END IF;
+	INSERT INTO calls (call) VALUES (format('%s by %s beside %s in %s', t, by_column, colocate_with, shard_count));
+END $$;
+CREATE FUNCTION truncate_local_data_after_distributing_table(t regclass) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO calls (call) VALUES (format('%s freed', t));
+END $$;`
+
+const allConstraints = `SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) FROM pg_constraint
+	WHERE connamespace = current_schema()::regnamespace AND conrelid <> 0 ORDER BY 1, 2`
+
+// openBoth opens a database as a store, with a small pipeline and a posted
+// report in it, and as itself.
+func openBoth(t *testing.T) (*store.Store, *sql.DB) {
+	t.Helper()
+	address := storetest.Postgres(t)
+	s := storetest.Open(t, address)
+	db, err := sql.Open("pgx", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	save(t, s, told(1))
+	save(t, s, posted(2))
+	return s, db
+}
+
+func run(t *testing.T, db *sql.DB, statements string) {
+	t.Helper()
+	if _, err := db.ExecContext(context.Background(), statements); err != nil {
+		t.Fatalf("%s: %v", statements, err)
+	}
+}
+
+func TestShardRunsInOneTransaction(t *testing.T) {
+	t.Parallel()
+	for by, want := range map[store.ShardKey][][]any{
+		store.ShardByProject: {
+			{"projects everywhere"}, {"pipelines by project_id beside default in 8"}, {"days by project_id beside pipelines in "}, {"jobs by project_id beside pipelines in "},
+			{"notes by project_id beside pipelines in "}, {"phases by project_id beside pipelines in "}, {"steps by project_id beside pipelines in "},
+			{"steps freed"}, {"phases freed"}, {"notes freed"}, {"jobs freed"}, {"days freed"}, {"pipelines freed"}, {"projects freed"},
+		},
+		store.ShardByPipeline: {
+			{"projects everywhere"}, {"pipelines by id beside default in 8"}, {"days by project_id beside none in 8"}, {"jobs by pipeline_id beside pipelines in "},
+			{"notes by pipeline_id beside pipelines in "}, {"phases by pipeline_id beside pipelines in "}, {"steps by pipeline_id beside pipelines in "},
+			{"steps freed"}, {"phases freed"}, {"notes freed"}, {"jobs freed"}, {"days freed"}, {"pipelines freed"}, {"projects freed"},
+		},
+	} {
+		t.Run(string(by), func(t *testing.T) {
+			t.Parallel()
+			s, db := openBoth(t)
+			// What later migrations may add: a fact, and a roll-up over many pipelines.
+			run(t, db, newTable+newBlock+newKey+"CREATE TABLE days (project_id BIGINT, day BIGINT, CONSTRAINT days_pkey PRIMARY KEY (project_id, day), CONSTRAINT days_project_fkey FOREIGN KEY (project_id) REFERENCES projects (id));")
+			run(t, db, citusInSmall)
+			constraints, jobs := storetest.Table(t, s, allConstraints), storetest.Table(t, s, "SELECT * FROM jobs ORDER BY project_id, pipeline_id, attempt_key")
+			if err := s.Shard(t.Context(), planOf(t, s, by)); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, storetest.Table(t, s, "SELECT call FROM calls ORDER BY n")); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([][]any{{int64(1)}}, storetest.Table(t, s, "SELECT count(DISTINCT transaction) FROM calls WHERE call NOT LIKE '% freed'")); diff != "" {
+				t.Errorf("transactions (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(constraints, storetest.Table(t, s, allConstraints)); diff != "" {
+				t.Errorf("constraints (-before +after):\n%s", diff)
+			}
+			if diff := cmp.Diff(jobs, storetest.Table(t, s, "SELECT * FROM jobs ORDER BY project_id, pipeline_id, attempt_key")); diff != "" {
+				t.Errorf("jobs (-before +after):\n%s", diff)
+			}
+			stillWorks(t, s, db)
+		})
+	}
+}
+
+// stillWorks saves and merges, and deletes a pipeline with all beneath it.
+func stillWorks(t *testing.T, s *store.Store, db *sql.DB) {
+	t.Helper()
+	if got := save(t, s, posted(2)); got != store.Unchanged {
+		t.Errorf("a known report is %v", got)
+	}
+	if got := save(t, s, told(3)); got != store.Created {
+		t.Errorf("a new pipeline is %v", got)
+	}
+	run(t, db, "DELETE FROM pipelines WHERE id = 1")
+	want := [][]any{{"jobs", int64(0)}, {"phases", int64(0)}, {"steps", int64(0)}}
+	got := storetest.Table(t, s, `SELECT 'jobs', count(*) FROM jobs WHERE pipeline_id = 1 UNION ALL SELECT 'phases', count(*) FROM phases WHERE pipeline_id = 1
+		UNION ALL SELECT 'steps', count(*) FROM steps WHERE pipeline_id = 1 ORDER BY 1`)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows of a deleted pipeline (-want +got):\n%s", diff)
+	}
+}
+
+// The printed script does what Shard does.
+func TestShardScriptRuns(t *testing.T) {
+	t.Parallel()
+	s, db := openBoth(t)
+	run(t, db, citusInSmall)
+	constraints := storetest.Table(t, s, allConstraints)
+	run(t, db, planOf(t, s, store.ShardByPipeline).Script())
+	if diff := cmp.Diff(constraints, storetest.Table(t, s, allConstraints)); diff != "" {
+		t.Errorf("constraints (-before +after):\n%s", diff)
+	}
+	if got := storetest.Table(t, s, "SELECT 1 FROM calls"); len(got) != 10 {
+		t.Errorf("%d calls, want 10", len(got))
+	}
+	stillWorks(t, s, db)
+}
+
+func TestShardThatFailsChangesNothing(t *testing.T) {
+	t.Parallel()
+	s, db := openBoth(t)
+	run(t, db, citusInSmall)
+	run(t, db, "CREATE UNIQUE INDEX steps_odd ON steps (name)")
+	constraints := storetest.Table(t, s, allConstraints)
+	err := s.Shard(t.Context(), planOf(t, s, store.ShardByProject))
+	if err == nil || !strings.Contains(err.Error(), "'steps'") || !strings.Contains(err.Error(), "nothing has changed") {
+		t.Errorf("Shard = %v, want the statement and that nothing has changed", err)
+	}
+	if diff := cmp.Diff(constraints, storetest.Table(t, s, allConstraints)); diff != "" {
+		t.Errorf("constraints (-before +after):\n%s", diff)
+	}
+	if got := storetest.Table(t, s, "SELECT 1 FROM calls"); got != nil {
+		t.Error("part of the work stayed")
+	}
+}
+
+func TestShardRefuses(t *testing.T) {
+	t.Parallel()
+	lite := storetest.Open(t, storetest.SQLite(t))
+	if _, err := lite.PlanShards(t.Context(), store.ShardByProject, 8); err == nil || !strings.Contains(err.Error(), "PostgreSQL") {
+		t.Errorf("SQLite: %v", err)
+	}
+	s, db := openBoth(t)
+	if err := s.Shard(t.Context(), planOf(t, s, store.ShardByProject)); !errors.Is(err, store.ErrNoCitus) {
+		t.Errorf("without Citus: %v, want ErrNoCitus", err)
+	}
+	for _, c := range []struct {
+		change, want string
+		by           store.ShardKey
+		shards       int
+	}{
+		{"", `not by "day"`, "day", 8},
+		{"", "from 1 to 1024", store.ShardByProject, 0},
+		{"", "from 1 to 1024", store.ShardByProject, 1025},
+		{"CREATE TABLE mine (p BIGINT, i BIGINT, FOREIGN KEY (p, i) REFERENCES pipelines (project_id, id))", "mine refers to ours and has no column project_id", store.ShardByProject, 8},
+		{"DROP TABLE mine; CREATE TABLE teams (id BIGINT PRIMARY KEY); ALTER TABLE jobs ADD team BIGINT REFERENCES teams (id)", "jobs_team_fkey of jobs refers to teams", store.ShardByProject, 8},
+	} {
+		run(t, db, c.change)
+		if _, err := s.PlanShards(t.Context(), c.by, c.shards); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("PlanShards = %v, want %q", err, c.want)
+		}
+	}
+}
