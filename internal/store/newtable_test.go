@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// On a sharded PostgreSQL a new table with a foreign key to facts stays on one
-// machine without a word, and its rows outlive their pipeline. So a migration
-// after the first makes a fact table in three steps (docs/scale.md).
+// On a sharded PostgreSQL a new table stays on one machine without a word, and
+// each join with it fetches rows from the others. So a migration after the
+// first distributes the fact table that it makes (docs/scale.md).
 
 var (
 	createTable = regexp.MustCompile(`(?is)\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w+)\s*\((.*?)\)\s*;`)
-	keyWords    = regexp.MustCompile(`(?i)(CONSTRAINT\s+\w+\s+)?\b(PRIMARY\s+KEY|FOREIGN\s+KEY|UNIQUE|CHECK|REFERENCES)\b`)
+	keyWords    = regexp.MustCompile(`(?i)(CONSTRAINT\s+\w+\s+)?\b(PRIMARY\s+KEY|UNIQUE|CHECK)\b`)
 	doBlock     = regexp.MustCompile(`(?is)\bDO\s+\$\$.*?\$\$`)
 )
 
@@ -24,20 +24,14 @@ func brokenMigration(up string) (broken []string) {
 	complain := func(table, what string) { broken = append(broken, fmt.Sprintf("%s: %s", table, what)) }
 	for _, m := range createTable.FindAllStringSubmatchIndex(up, -1) {
 		table, body, rest := up[m[2]:m[3]], up[m[4]:m[5]], up[m[1]:]
-		refers := regexp.MustCompile(`(?i)\bREFERENCES\b`).MatchString(body)
 		if !regexp.MustCompile(`(?i)\bproject_id\b`).MatchString(body) {
-			if refers {
-				complain(table, "has no project_id and refers to another table")
-			}
 			continue
 		}
-		if refers {
-			complain(table, "the foreign key must come after the table is distributed")
-		}
-		// A roll-up over many pipelines has no pipeline_id: it hangs on projects.
-		column, to, beside := "'pipeline_id'", `\(project_id, pipeline_id\)\s+REFERENCES\s+pipelines\s+\(project_id, id\)\s+ON\s+DELETE\s+CASCADE`, "'pipelines'"
+		// A roll-up over many pipelines has no pipeline_id, so it can't live beside
+		// pipelines where these are spread by their number.
+		column, beside := "'pipeline_id'", "'pipelines'"
 		if !regexp.MustCompile(`(?i)\bpipeline_id\b`).MatchString(body) {
-			column, to, beside = "'project_id'", `\(project_id\)\s+REFERENCES\s+projects\s+\(id\)`, ""
+			column, beside = "'project_id'", ""
 		}
 		block := doBlock.FindStringIndex(rest)
 		for block != nil && !strings.Contains(rest[block[0]:block[1]], "create_distributed_table('"+table+"'") {
@@ -58,25 +52,22 @@ func brokenMigration(up string) (broken []string) {
 				complain(table, "the DO block lacks "+needed)
 			}
 		}
-		add := regexp.MustCompile(`(?is)\bALTER\s+TABLE\s+` + table + `\s+ADD\s+CONSTRAINT\s+` + table + `_\w+_fkey\s+FOREIGN\s+KEY\s+` + to)
-		if !add.MatchString(rest[block[1]:]) {
-			complain(table, "no named foreign key after the DO block")
-		}
 	}
 	return broken
 }
 
-// unnamedConstraints finds keys and checks that PostgreSQL would name.
-func unnamedConstraints(up string) (broken []string) {
+// brokenConstraints finds keys and checks that PostgreSQL would name, and
+// foreign keys, of which we have none (docs/decisions/0002-no-foreign-keys.md).
+func brokenConstraints(up string) (broken []string) {
 	up = sqlComment.ReplaceAllString(up, "")
+	if regexp.MustCompile(`(?i)\bREFERENCES\b`).MatchString(up) {
+		broken = append(broken, "a foreign key")
+	}
 	for _, m := range createTable.FindAllStringSubmatch(up, -1) {
-		foreign := false
 		for _, k := range keyWords.FindAllStringSubmatch(m[2], -1) {
-			word := strings.ToUpper(strings.Join(strings.Fields(k[2]), " "))
-			if k[1] == "" && (word != "REFERENCES" || !foreign) {
-				broken = append(broken, m[1]+": a nameless "+word)
+			if k[1] == "" {
+				broken = append(broken, m[1]+": a nameless "+strings.ToUpper(strings.Join(strings.Fields(k[2]), " ")))
 			}
-			foreign = word == "FOREIGN KEY"
 		}
 	}
 	return broken
@@ -100,29 +91,24 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 `
-	newKey = `ALTER TABLE notes ADD CONSTRAINT notes_pipeline_fkey FOREIGN KEY (project_id, pipeline_id) REFERENCES pipelines (project_id, id) ON DELETE CASCADE;
-`
 )
 
 func TestNewTableBlockIsDemanded(t *testing.T) {
 	t.Parallel()
 	other := strings.ReplaceAll(newBlock, "'notes'", "'others'")
 	for name, c := range map[string]struct{ up, want string }{
-		"as it should be":        {newTable + newBlock + newKey, ""},
-		"among others":           {newTable + other + newBlock + "CREATE TABLE leases (name TEXT, CONSTRAINT leases_pkey PRIMARY KEY (name));" + newKey, ""},
-		"only beside":            {"CREATE TABLE leases (name TEXT, CONSTRAINT leases_pkey PRIMARY KEY (name));", ""},
-		"no new table":           {"ALTER TABLE jobs ADD note TEXT;", ""},
-		"no block":               {newTable + newKey, "no DO block"},
-		"another's block":        {newTable + other + newKey, "no DO block"},
-		"no key":                 {newTable + newBlock, "no named foreign key"},
-		"key before block":       {newTable + newKey + newBlock, "no named foreign key"},
-		"key without cascade":    {newTable + newBlock + strings.ReplaceAll(newKey, " ON DELETE CASCADE", ""), "no named foreign key"},
-		"key on pipeline alone":  {newTable + newBlock + strings.ReplaceAll(newKey, "(project_id, pipeline_id)", "(pipeline_id)"), "no named foreign key"},
-		"key inside":             {strings.ReplaceAll(newTable, "note VARCHAR(9)", "CONSTRAINT a FOREIGN KEY (project_id, pipeline_id) REFERENCES pipelines (project_id, id)") + newBlock + newKey, "must come after"},
-		"unguarded":              {newTable + strings.ReplaceAll(newBlock, "to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL", "true") + newKey, "lacks to_regclass"},
-		"not colocated":          {newTable + strings.ReplaceAll(newBlock, ", colocate_with => 'pipelines'", "") + newKey, "lacks colocate_with"},
-		"for one of the keys":    {newTable + strings.ReplaceAll(newBlock, "CASE key WHEN 'id' THEN 'pipeline_id' ELSE key END", "'project_id'") + newKey, "lacks 'pipeline_id'"},
-		"a reference from aside": {"CREATE TABLE marks (pipeline_id BIGINT REFERENCES pipelines (id));", "has no project_id"},
+		"as it should be": {newTable + newBlock, ""},
+		"among others":    {newTable + other + "CREATE TABLE leases (name TEXT, CONSTRAINT leases_pkey PRIMARY KEY (name));" + newBlock, ""},
+		"only beside":     {"CREATE TABLE leases (name TEXT, CONSTRAINT leases_pkey PRIMARY KEY (name));", ""},
+		"no new table":    {"ALTER TABLE jobs ADD note TEXT;", ""},
+		"a roll-up": {strings.ReplaceAll(newTable, "pipeline_id", "day") +
+			strings.ReplaceAll(newBlock, "CASE key WHEN 'id' THEN 'pipeline_id' ELSE key END, colocate_with => 'pipelines'", "'project_id', colocate_with => CASE key WHEN 'id' THEN 'none' ELSE 'pipelines' END"), ""},
+		"no block":            {newTable, "no DO block"},
+		"another's block":     {newTable + other, "no DO block"},
+		"block before":        {newBlock + newTable, "no DO block"},
+		"unguarded":           {newTable + strings.ReplaceAll(newBlock, "to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL", "true"), "lacks to_regclass"},
+		"not colocated":       {newTable + strings.ReplaceAll(newBlock, ", colocate_with => 'pipelines'", ""), "lacks colocate_with"},
+		"for one of the keys": {newTable + strings.ReplaceAll(newBlock, "CASE key WHEN 'id' THEN 'pipeline_id' ELSE key END", "'project_id'"), "lacks 'pipeline_id'"},
 	} {
 		got := strings.Join(brokenMigration(c.up), "; ")
 		if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
@@ -131,19 +117,18 @@ func TestNewTableBlockIsDemanded(t *testing.T) {
 	}
 }
 
-func TestNamelessConstraintIsFound(t *testing.T) {
+func TestBrokenConstraintIsFound(t *testing.T) {
 	t.Parallel()
 	for up, want := range map[string]string{
-		newTable:                                   "",
-		"CREATE TABLE a (b INT PRIMARY KEY);":      "a: a nameless PRIMARY KEY",
-		"CREATE TABLE a (b INT, UNIQUE (b));":      "a: a nameless UNIQUE",
-		"CREATE TABLE a (b INT, CHECK (b > 0));":   "a: a nameless CHECK",
-		"CREATE TABLE a (b INT REFERENCES c (d));": "a: a nameless REFERENCES",
-		"CREATE TABLE a (b INT, CONSTRAINT a_c_fkey FOREIGN KEY (b) REFERENCES c (d));":          "",
-		"CREATE TABLE a (b INT, FOREIGN KEY (b) REFERENCES c (d));":                              "a: a nameless FOREIGN KEY",
+		newTable:                                 "",
+		"CREATE TABLE a (b INT PRIMARY KEY);":    "a: a nameless PRIMARY KEY",
+		"CREATE TABLE a (b INT, UNIQUE (b));":    "a: a nameless UNIQUE",
+		"CREATE TABLE a (b INT, CHECK (b > 0));": "a: a nameless CHECK",
 		"CREATE TABLE a (b INT CONSTRAINT a_pkey PRIMARY KEY, c INT CONSTRAINT a_c_key UNIQUE);": "",
+		"CREATE TABLE a (b INT REFERENCES c (d));":                                               "a foreign key",
+		"ALTER TABLE a ADD CONSTRAINT a_c_fkey FOREIGN KEY (b) REFERENCES c (d);":                "a foreign key",
 	} {
-		if got := strings.Join(unnamedConstraints(up), "; "); got != want {
+		if got := strings.Join(brokenConstraints(up), "; "); got != want {
 			t.Errorf("%s: complaints %q, want %q", up, got, want)
 		}
 	}
@@ -152,7 +137,7 @@ func TestNamelessConstraintIsFound(t *testing.T) {
 func TestMigrationsMakeTablesThatCanBeSharded(t *testing.T) {
 	t.Parallel()
 	for i, m := range migrations(t, "postgres") {
-		broken := unnamedConstraints(m.up)
+		broken := brokenConstraints(m.up)
 		if i > 0 { // the first one's tables are distributed by the operator's script
 			broken = append(broken, brokenMigration(m.up)...)
 		}
@@ -170,7 +155,7 @@ func TestNewTableBlockRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.Exec(newTable + newBlock + newKey); err != nil {
+	if _, err := tx.Exec(newTable + newBlock); err != nil {
 		t.Fatal(err)
 	}
 	if broken := brokenRules(t, tx); len(broken) > 0 {

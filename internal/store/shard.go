@@ -105,17 +105,11 @@ func (p *ShardPlan) Script() string {
 	return b.String()
 }
 
-// A fact is a table that refers, itself or through others, to projects. Names
-// are quoted where SQL needs it.
+// A fact is a table whose primary key begins with project_id. Names are quoted
+// where SQL needs it.
 type fact struct {
-	table                 string
-	hasProject, hasNumber bool // the columns project_id and pipeline_id
-	foreignKeys           []foreignKey
-}
-
-type foreignKey struct {
-	name, definition, to string
-	inside               bool // to another fact or to projects
+	table     string
+	hasNumber bool // the primary key holds pipeline_id
 }
 
 const pipelinesName = "pipelines"
@@ -134,18 +128,15 @@ func (f *fact) key(by ShardKey) (column string, alone bool) {
 	return "project_id", true
 }
 
-// planShards orders the statements as Citus wants them: without foreign keys
-// between the tables, the table that all refer to first, and with the keys
-// again, all in one sequential transaction.
+// planShards orders the statements as Citus wants them: what all nodes hold
+// first, then the table that the others live beside, in one sequential
+// transaction.
 func planShards(facts []fact, by ShardKey, shards int) (*ShardPlan, error) {
 	if by != ShardByProject && by != ShardByPipeline {
 		return nil, fmt.Errorf("the tables can be sharded by %q or by %q, not by %q", ShardByProject, ShardByPipeline, by)
 	}
 	if shards < 1 || shards > MaxShards {
 		return nil, fmt.Errorf("the number of shards must be from 1 to %d", MaxShards)
-	}
-	if err := refuseFacts(facts); err != nil {
-		return nil, err
 	}
 	facts = slices.Clone(facts)
 	slices.SortFunc(facts, func(a, b fact) int {
@@ -154,20 +145,13 @@ func planShards(facts []fact, by ShardKey, shards int) (*ShardPlan, error) {
 	p := &ShardPlan{convert: []string{
 		"SET LOCAL citus.multi_shard_modify_mode TO 'sequential'",
 		"SET LOCAL statement_timeout TO 0",
+		"SELECT create_reference_table('projects')",
 	}}
-	var distribute, add []string
 	for _, f := range facts {
-		for _, k := range f.foreignKeys {
-			p.convert = append(p.convert, "ALTER TABLE "+f.table+" DROP CONSTRAINT "+k.name)
-			add = append(add, "ALTER TABLE "+f.table+" ADD CONSTRAINT "+k.name+" "+k.definition)
-		}
-		distribute = append(distribute, f.distribute(by, shards))
+		p.convert = append(p.convert, f.distribute(by, shards))
 		p.clean = append(p.clean, "SELECT truncate_local_data_after_distributing_table("+quote(f.table)+")")
 	}
-	slices.Reverse(p.clean)
 	p.clean = append(p.clean, "SELECT truncate_local_data_after_distributing_table('projects')")
-	p.convert = append(p.convert, "SELECT create_reference_table('projects')")
-	p.convert = append(append(p.convert, distribute...), add...)
 	return p, nil
 }
 
@@ -190,39 +174,19 @@ func (f *fact) distribute(by ShardKey, shards int) string {
 	return fmt.Sprintf("SELECT create_distributed_table(%s, '%s', %s)", quote(f.table), column, beside)
 }
 
-// refuseFacts tells people which of their own tables stand in the way.
-func refuseFacts(facts []fact) error {
-	if !slices.ContainsFunc(facts, func(f fact) bool { return f.table == pipelinesName }) {
-		return errors.New("the database has no table pipelines that refers to projects: run `migrate up` first")
-	}
-	for _, f := range facts {
-		if !f.hasProject {
-			return fmt.Errorf("the table %s refers to ours and has no column project_id: drop its foreign key, or give it the column", f.table)
-		}
-		for _, k := range f.foreignKeys {
-			if !k.inside {
-				return fmt.Errorf("the foreign key %s of %s refers to %s, which stays on one machine: drop it first", k.name, f.table, k.to)
-			}
-		}
-	}
-	return nil
-}
-
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// selectFacts has a row for each foreign key of each fact.
-const selectFacts = `WITH RECURSIVE facts (id) AS (
-		SELECT conrelid FROM pg_constraint WHERE contype = 'f' AND confrelid = 'projects'::regclass
-		UNION SELECT c.conrelid FROM pg_constraint c JOIN facts f ON c.confrelid = f.id WHERE c.contype = 'f')
-	SELECT f.id::regclass::text,
-		EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = f.id AND a.attname = 'project_id' AND NOT a.attisdropped),
-		EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = f.id AND a.attname = 'pipeline_id' AND NOT a.attisdropped),
-		quote_ident(c.conname), pg_get_constraintdef(c.oid), c.confrelid::regclass::text,
-		c.confrelid = 'projects'::regclass OR c.confrelid IN (SELECT id FROM facts)
-	FROM facts f JOIN pg_constraint c ON c.conrelid = f.id AND c.contype = 'f'
-	ORDER BY f.id::regclass::text COLLATE "C", c.conname COLLATE "C"`
+const selectFacts = `SELECT conrelid::regclass::text, COALESCE((SELECT a.attnum = ANY (c.conkey) FROM pg_attribute a
+		WHERE a.attrelid = conrelid AND a.attname = 'pipeline_id' AND NOT a.attisdropped), false)
+	FROM pg_constraint c JOIN pg_attribute p ON p.attrelid = conrelid AND p.attnum = conkey[1]
+	WHERE c.contype = 'p' AND connamespace = current_schema()::regnamespace AND p.attname = 'project_id'`
 
-// readFacts asks the catalogue, and refuses tables that are distributed.
+// selectForeignKeys finds what people have added: we have none of our own.
+const selectForeignKeys = `SELECT quote_ident(conname), conrelid::regclass::text FROM pg_constraint
+	WHERE contype = 'f' AND (conrelid = ANY ($1::text[]::regclass[]) OR confrelid = ANY ($1::text[]::regclass[])) ORDER BY conname LIMIT 1`
+
+// readFacts asks the catalogue, and refuses what Citus would refuse less
+// clearly.
 func (s *Store) readFacts(ctx context.Context) ([]fact, error) {
 	if err := s.refuseSharded(ctx); err != nil {
 		return nil, err
@@ -233,19 +197,30 @@ func (s *Store) readFacts(ctx context.Context) ([]fact, error) {
 	}
 	defer func() { _ = rows.Close() }() // rows.Err is the error that counts
 	var facts []fact
+	names := []string{"projects"}
 	for rows.Next() {
 		var f fact
-		var k foreignKey
-		if err := rows.Scan(&f.table, &f.hasProject, &f.hasNumber, &k.name, &k.definition, &k.to, &k.inside); err != nil {
+		if err := rows.Scan(&f.table, &f.hasNumber); err != nil {
 			return nil, err
 		}
-		if n := len(facts); n == 0 || facts[n-1].table != f.table {
-			facts = append(facts, f)
-		}
-		last := &facts[len(facts)-1]
-		last.foreignKeys = append(last.foreignKeys, k)
+		facts, names = append(facts, f), append(names, f.table)
 	}
-	return facts, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return facts, s.refuseForeignKeys(ctx, names)
+}
+
+func (s *Store) refuseForeignKeys(ctx context.Context, tables []string) error {
+	var name, table string
+	err := s.db.reader.QueryRowContext(ctx, selectForeignKeys, tables).Scan(&name, &table)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("the foreign key %s of %s stands in the way: drop it, and add it again afterwards if both tables are distributed", name, table)
 }
 
 func (s *Store) refuseSharded(ctx context.Context) error {

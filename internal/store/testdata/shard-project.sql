@@ -3,23 +3,15 @@
 BEGIN;
 SET LOCAL citus.multi_shard_modify_mode TO 'sequential';
 SET LOCAL statement_timeout TO 0;
-ALTER TABLE pipelines DROP CONSTRAINT pipelines_project_fkey;
-ALTER TABLE jobs DROP CONSTRAINT jobs_pipeline_fkey;
-ALTER TABLE phases DROP CONSTRAINT phases_pipeline_fkey;
-ALTER TABLE steps DROP CONSTRAINT steps_pipeline_fkey;
 SELECT create_reference_table('projects');
 SELECT create_distributed_table('pipelines', 'project_id', shard_count => 8);
 SELECT create_distributed_table('jobs', 'project_id', colocate_with => 'pipelines');
 SELECT create_distributed_table('phases', 'project_id', colocate_with => 'pipelines');
 SELECT create_distributed_table('steps', 'project_id', colocate_with => 'pipelines');
-ALTER TABLE pipelines ADD CONSTRAINT pipelines_project_fkey FOREIGN KEY (project_id) REFERENCES projects(id);
-ALTER TABLE jobs ADD CONSTRAINT jobs_pipeline_fkey FOREIGN KEY (project_id, pipeline_id) REFERENCES pipelines(project_id, id) ON DELETE CASCADE;
-ALTER TABLE phases ADD CONSTRAINT phases_pipeline_fkey FOREIGN KEY (project_id, pipeline_id) REFERENCES pipelines(project_id, id) ON DELETE CASCADE;
-ALTER TABLE steps ADD CONSTRAINT steps_pipeline_fkey FOREIGN KEY (project_id, pipeline_id) REFERENCES pipelines(project_id, id) ON DELETE CASCADE;
 COMMIT;
 -- The coordinator's old copy of the rows.
-SELECT truncate_local_data_after_distributing_table('steps');
-SELECT truncate_local_data_after_distributing_table('phases');
-SELECT truncate_local_data_after_distributing_table('jobs');
 SELECT truncate_local_data_after_distributing_table('pipelines');
+SELECT truncate_local_data_after_distributing_table('jobs');
+SELECT truncate_local_data_after_distributing_table('phases');
+SELECT truncate_local_data_after_distributing_table('steps');
 SELECT truncate_local_data_after_distributing_table('projects');
