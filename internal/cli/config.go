@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/spf13/pflag"
@@ -20,7 +21,8 @@ func fromFile(path string, flags, known *pflag.FlagSet) error {
 	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return fmt.Errorf("the configuration file %s is not valid YAML: %w", path, err)
+		// Without the lines around it, which may hold a password.
+		return fmt.Errorf("the configuration file %s is not valid YAML: %s", path, yaml.FormatError(err, false, false))
 	}
 	for _, doc := range file.Docs {
 		if err := fromDocument(path, doc.Body, flags, known); err != nil {
@@ -41,17 +43,12 @@ func fromDocument(path string, body ast.Node, flags, known *pflag.FlagSet) error
 	default:
 		return fmt.Errorf("%s:%d: must be settings, such as \"listen: 127.0.0.1:5000\"", path, line(body))
 	}
-	seen := map[string]bool{}
 	for _, pair := range pairs {
 		key := pair.Key.GetToken().Value
 		at := fmt.Sprintf("%s:%d", path, line(pair.Key))
-		switch {
-		case known.Lookup(key) == nil || key == "config":
+		if known.Lookup(key) == nil || key == "config" {
 			return fmt.Errorf("%s: there is no setting %q; its name is that of a flag of serve, without the dashes in front", at, key)
-		case seen[key]:
-			return fmt.Errorf("%s: the setting %q is there twice", at, key)
 		}
-		seen[key] = true
 		value, err := scalar(pair.Value)
 		if err != nil {
 			return fmt.Errorf("%s: the setting %q %w", at, key, err)
