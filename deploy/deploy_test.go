@@ -99,6 +99,9 @@ func TestComposeBringsUpTheThreeServices(t *testing.T) {
 	if diff := cmp.Diff([]string{"db", "grafana", "web"}, names); diff != "" {
 		t.Errorf("services (-want +got):\n%s", diff)
 	}
+	if got := c.Services["web"].Hostname; got != "web" {
+		t.Errorf("web calls itself %q, and would refuse requests for http://web:5000", got)
+	}
 	if c.Services["web"].Build.Context != "." {
 		t.Error("web is not built from this repository")
 	}

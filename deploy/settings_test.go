@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,6 +47,22 @@ func ours(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// The commands in these files are commands of the program, with those flags.
+func TestEveryCommandIsOneOfTheProgram(t *testing.T) {
+	t.Parallel()
+	check := readCompose(t).Services["web"].Healthcheck.Test
+	for _, args := range [][]string{check[2:], {"healthcheck"}, {"serve"}, {"version"}, {"grafana", "export", "--dir", "x", "--datasource-uid", "x"}} {
+		var stderr strings.Builder
+		none := func(string) (string, bool) { return "", false }
+		if status := cli.Main(t.Context(), append(args, "--help"), none, io.Discard, &stderr); status != 0 {
+			t.Errorf("%q: status %d, %s", args, status, stderr.String())
+		}
+	}
+	if check[1] != "pipeline-metrics-collector" {
+		t.Errorf("web is checked by %q: there is nothing else in the image", check[1])
+	}
 }
 
 func TestSystemdUnitRunsTheProgram(t *testing.T) {

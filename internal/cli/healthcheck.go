@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,8 +46,11 @@ func probe(ctx context.Context, listen, path string, secure bool) error {
 	if err != nil {
 		return &usageError{fmt.Errorf("--listen: %w", err)}
 	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "localhost"
+	switch host { // a name would need /etc/hosts, which an image need not have
+	case "", "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
 	}
 	transport := &http.Transport{DisableKeepAlives: true}
 	scheme := "http"
