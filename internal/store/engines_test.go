@@ -170,13 +170,14 @@ func TestEngineIsAskedForByNameInOneFile(t *testing.T) {
 func TestEngineQuestionIsFound(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]int{
-		`if s.Engine() == "sqlite" { return }`:                                 1,
-		`if "postgres" != e { return }`:                                        1,
-		`switch e { case "mysql", "postgres": return }`:                        1,
-		`if e == sqliteEngine { return }`:                                      1,
-		`switch e { case postgresEngine: return }`:                             1,
-		`if strings.HasPrefix(database, "postgres://") { return }`:             1,
-		`fmt.Println("sqlite is a database, postgres another", "postgres", e)`: 0,
+		`if s.Engine() == "sqlite" { return }`:                                    1,
+		`if "postgres" != e { return }`:                                           1,
+		`switch e { case "mysql", "postgres": return }`:                           1,
+		`if e == sqliteEngine { return }`:                                         1,
+		`switch e { case postgresEngine: return }`:                                1,
+		`if strings.HasPrefix(database, "postgres://") { return }`:                1,
+		`for _, e := range []engine{sqliteEngine, postgresEngine} { migrate(e) }`: 0,
+		`fmt.Println("sqlite is a database, postgres another", "postgres", e)`:    0,
 	} {
 		path := filepath.Join(t.TempDir(), "a.go")
 		if err := os.WriteFile(path, []byte("package a\n\nfunc f() {\n"+body+"\n}\n"), 0o600); err != nil {
@@ -189,20 +190,18 @@ func TestEngineQuestionIsFound(t *testing.T) {
 }
 
 // engineQuestions returns the places that compare something with an engine's
-// name, or use the constants that hold it.
+// name, or with the constants that hold it.
 func engineQuestions(file goFile) (found []string) {
 	names := []string{`"sqlite"`, `"sqlite3"`, `"postgres"`, `"postgresql"`, `"postgres://"`, `"postgresql://"`, `"sqlite:"`}
 	ask := func(e ast.Expr) {
-		if lit, ok := e.(*ast.BasicLit); ok && slices.Contains(names, lit.Value) {
+		lit, isText := e.(*ast.BasicLit)
+		name, isName := e.(*ast.Ident)
+		if isText && slices.Contains(names, lit.Value) || isName && (name.Name == "sqliteEngine" || name.Name == "postgresEngine") {
 			found = append(found, file.at(e))
 		}
 	}
 	ast.Inspect(file.tree, func(n ast.Node) bool {
 		switch n := n.(type) {
-		case *ast.Ident:
-			if n.Name == "sqliteEngine" || n.Name == "postgresEngine" {
-				found = append(found, file.at(n))
-			}
 		case *ast.BinaryExpr:
 			if n.Op == token.EQL || n.Op == token.NEQ {
 				ask(n.X)
