@@ -91,7 +91,7 @@ func TestSoakDamagedFile(t *testing.T) {
 	j.await(t, 400)
 	l.finish()
 	s.terminate()
-	for range count(3, 100) {
+	for range count(3, 40) {
 		damaged := filepath.Join(t.TempDir(), "faults.db")
 		copyFile(t, whole, damaged)
 		for range 1 + rand.IntN(3) {

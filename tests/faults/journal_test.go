@@ -20,6 +20,7 @@ type journal struct {
 	answers map[string]int // all answers, by status
 	wrong   []string       // what must not be
 	longest time.Duration  // that an answer took
+	moments chan struct{}  // somebody waits for an acknowledgement
 }
 
 // An entry is what became of one report.
@@ -32,7 +33,7 @@ type entry struct {
 func (e entry) acknowledged() bool { return e.created+e.known > 0 }
 
 func newJournal(first report) *journal {
-	return &journal{first: first, answers: map[string]int{}}
+	return &journal{first: first, answers: map[string]int{}, moments: make(chan struct{})}
 }
 
 // next is a report that nobody has sent yet.
@@ -84,6 +85,10 @@ func (j *journal) answered(n report, status int, wasStored bool) {
 	}
 	j.acks++
 	j.latest = time.Now()
+	select {
+	case j.moments <- struct{}{}:
+	default:
+	}
 }
 
 // tally counts an answer, of whatever kind, and how long it took.
@@ -130,6 +135,17 @@ func (j *journal) await(t testing.TB, more int) time.Duration {
 		time.Sleep(time.Millisecond)
 	}
 	return time.Since(began)
+}
+
+// awaitMoment returns at the very moment when a sender is told that its report
+// is stored: what is not durable then would be lost by a kill.
+func (j *journal) awaitMoment(t testing.TB) {
+	t.Helper()
+	select {
+	case <-j.moments:
+	case <-time.After(settled):
+		t.Fatalf("no report acknowledged in %s", settled)
+	}
 }
 
 // judge fails the test for all that must not be.

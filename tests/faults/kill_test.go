@@ -41,7 +41,7 @@ func TestSoakKill(t *testing.T) {
 		var slowest time.Duration
 		for range kills {
 			j.await(t, 20+rand.IntN(200))
-			time.Sleep(rand.N(50 * time.Millisecond))
+			j.awaitMoment(t)
 			s.kill()
 			slowest = max(slowest, s.start())
 		}

@@ -102,7 +102,7 @@ func (l *load) send() {
 		default:
 			l.deliver(l.journal.next())
 		}
-		time.Sleep(rand.N(20 * time.Millisecond))
+		time.Sleep(rand.N(5 * time.Millisecond))
 	}
 }
 

@@ -24,6 +24,7 @@ func TestSoakPostgresCrash(t *testing.T) {
 	var slowest time.Duration
 	for i := range crashes {
 		j.await(t, 50+rand.IntN(300))
+		j.awaitMoment(t)
 		if i%2 == 0 {
 			c.killAll()
 		} else {

@@ -53,6 +53,7 @@ func TestSoakReplicas(t *testing.T) {
 	kills := count(2, 30)
 	for i := range kills {
 		j.await(t, 100+rand.IntN(300))
+		j.awaitMoment(t)
 		replicas[i%2].kill()
 		j.await(t, 50) // the other goes on
 		replicas[i%2].start()
