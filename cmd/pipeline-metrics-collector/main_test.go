@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -112,7 +113,7 @@ func answer(ts *testscript.TestScript, status, method, path, body string, header
 		}
 		_, err = fmt.Fprintf(ts.Stdout(), "%s", text)
 		ts.Check(err)
-		if got := fmt.Sprint(resp.StatusCode); got != status {
+		if got := strconv.Itoa(resp.StatusCode); got != status {
 			ts.Fatalf("%s %s is answered %s, not %s:\n%s", method, path, got, status, text)
 		}
 		return

@@ -12,6 +12,7 @@ import (
 )
 
 const (
+	drained     = 4       // times the greatest body: what is read of one that is too large
 	bodiesHeld  = 8       // times the greatest body: what all bodies under way may hold
 	freeBody    = 4 << 10 // bytes of a body that count for nothing
 	pooledBytes = 1 << 20 // a greater buffer is left to the garbage collector
@@ -41,6 +42,7 @@ func (a *API) readJSON(w http.ResponseWriter, r *http.Request) (body []byte, fre
 		return nil, nil, err
 	}
 	if r.ContentLength > a.maxBody {
+		a.drain(r)
 		return nil, nil, &tooLargeError{a.maxBody}
 	}
 	b, _ := a.buffers.Get().(*bytes.Buffer)
@@ -54,9 +56,20 @@ func (a *API) readJSON(w http.ResponseWriter, r *http.Request) (body []byte, fre
 	}
 	if err := a.fill(b, held, http.MaxBytesReader(w, r.Body, a.maxBody)); err != nil {
 		free()
+		if _, tooLarge := errors.AsType[*tooLargeError](err); tooLarge {
+			a.drain(r)
+		}
 		return nil, nil, err
 	}
 	return b.Bytes(), free, nil
+}
+
+// drain reads on for a while: many clients read no answer before they have
+// sent all, and see only a broken connection.
+func (a *API) drain(r *http.Request) {
+	if r.Header.Get("Expect") == "" { // such a client waits to be asked
+		_, _ = io.CopyN(io.Discard, r.Body, drained*a.maxBody) // what is lost was not wanted
+	}
 }
 
 // fill reads all of body. Memory is taken as bytes come, never as they are

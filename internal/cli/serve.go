@@ -45,8 +45,8 @@ PMC_ADMIN_TOKEN; with _FILE added, the name of a file that holds it), or
 		Example: `  # SQLite in the working directory, on http://127.0.0.1:5000
   pipeline-metrics-collector serve
 
-  # PostgreSQL, the password from the environment
-  DATABASE_URL=postgres://pmc:secret@db/metrics pipeline-metrics-collector serve
+  # PostgreSQL; the password may stand in the URL, too
+  PGPASSWORD=... pipeline-metrics-collector serve --database postgres://pmc@db/metrics
 
   # Open to the network, with a token that may only send reports
   PMC_INGEST_TOKEN_FILE=/run/secrets/ingest pipeline-metrics-collector serve --listen 0.0.0.0:5000`,

@@ -20,7 +20,7 @@ func (e *env) tokenCommand() *cobra.Command {
 database, as hashes; a running server takes a change within seconds.
 
 A client sends its token as "Authorization: Bearer TOKEN", or as the password of
-HTTP Basic: http://x:TOKEN@host/save_metrics.`,
+HTTP Basic with any user name.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(e.tokenCreateCommand(), e.tokenListCommand(), e.tokenRevokeCommand())

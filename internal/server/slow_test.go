@@ -133,3 +133,14 @@ func TestOverload(t *testing.T) {
 		t.Errorf("the one request: %d", status)
 	}
 }
+
+// Who sends far too much before it reads an answer still hears why it is
+// refused.
+func TestTooLargeIsTold(t *testing.T) {
+	t.Parallel()
+	p := serve(t, storetest.SQLite(t), func(c *server.Config) { c.MaxBody = 1 << 20 })
+	h := p.half(t, 4<<20, 4<<20)
+	if status := h.answer(t); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("got %d, want 413", status)
+	}
+}

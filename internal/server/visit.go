@@ -69,10 +69,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 // catch answers for a handler that panicked, where it has not answered.
 func (s *Server) catch(a *answer, r *http.Request) {
 	p := recover()
-	switch {
-	case p == nil:
+	switch p {
+	case nil:
 		return
-	case p == http.ErrAbortHandler: //nolint:errorlint // it is this very value
+	case http.ErrAbortHandler:
 		panic(p)
 	}
 	s.log.ErrorContext(r.Context(), "handler panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))

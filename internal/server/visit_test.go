@@ -108,7 +108,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != 200 || resp.ProtoMajor != 2 {
+	if resp.StatusCode != http.StatusOK || resp.ProtoMajor != 2 {
 		t.Errorf("got %d over %s", resp.StatusCode, resp.Proto)
 	}
 }

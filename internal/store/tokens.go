@@ -179,12 +179,12 @@ func (s *Store) findToken(ctx context.Context, hash string) (*Token, error) {
 	if !known {
 		return nil, nil
 	}
-	c.use(s, t.ID, now)
+	c.use(ctx, s, t.ID, now)
 	return &t, nil
 }
 
 // use records beside the request that a token was used; c.mu is held.
-func (c *tokenCache) use(s *Store, id string, now time.Time) {
+func (c *tokenCache) use(ctx context.Context, s *Store, id string, now time.Time) {
 	if now.Sub(c.used[id]) < useEvery {
 		return
 	}
@@ -198,10 +198,10 @@ func (c *tokenCache) use(s *Store, id string, now time.Time) {
 		return
 	}
 	s.wg.Go(func() {
-		ms := now.UnixMilli()
-		_, err := s.changeTokens(context.Background(), "UPDATE tokens SET last_used_ms = $1 WHERE id = $2 AND (last_used_ms IS NULL OR last_used_ms < $1)", ms, id)
+		ctx, ms := context.WithoutCancel(ctx), now.UnixMilli()
+		_, err := s.changeTokens(ctx, "UPDATE tokens SET last_used_ms = $1 WHERE id = $2 AND (last_used_ms IS NULL OR last_used_ms < $1)", ms, id)
 		if err != nil {
-			s.config.Log.Warn("the use of a token was not recorded", "token", id, "error", err)
+			s.config.Log.WarnContext(ctx, "the use of a token was not recorded", "token", id, "error", err)
 		}
 	})
 }

@@ -121,9 +121,10 @@ func (r *reader) builds() (all []ci.LegacyEntry, ok bool) {
 func (r *reader) build() ci.LegacyEntry {
 	const want = "must be an object of one key, the build's name"
 	e := ci.LegacyEntry{Kind: ci.LegacyBuild}
+	const value fields = 1
+	var seen fields
 	var seconds float64
-	var seen, value fields = 0, 1
-	var names, before = 0, len(r.problems)
+	names, before := 0, len(r.problems)
 	isObject := r.object(func(key []byte) {
 		if names == 0 || string(key) != e.Name {
 			names++
