@@ -73,7 +73,7 @@ func (s *Store) save(ctx context.Context, r ci.Report) (Outcome, error) {
 		return 0, ErrAway
 	}
 	q := &request{report: r, reply: make(chan reply, 1)}
-	if p, known := s.projects.get(r.Project, s.config.Now()); known {
+	if p, known := s.projects.get(r.Project, s.config.Now()); known && s.rowIDs.any() {
 		s.prepareRows(q, p)
 	}
 	if err := s.enqueue(ctx, q); err != nil {

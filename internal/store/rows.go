@@ -25,7 +25,7 @@ type written struct {
 func (s *Store) rowsOf(k key, rec *ci.Record, branchInForce string) written {
 	created := millisOf(rec.CreatedAt)
 	attempts := rec.Sorted()
-	rowID := s.rowIDs.Add(int64(len(attempts)) + 1)
+	rowID := s.rowIDs.take(len(attempts) + 1)
 	w := written{
 		reported: rec.OnlyLegacy(), pipeline: pipelineRow(k, rowID, rec, branchInForce, s.phasesHash), jobs: make([][]any, len(attempts)),
 	}

@@ -25,6 +25,9 @@ func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error
 	if err != nil {
 		return nil, err
 	}
+	if err := s.rentRowIDs(ctx); err != nil {
+		return nil, err
+	}
 	groups := groupByKey(batch, projects)
 	replies := make([]reply, len(batch))
 

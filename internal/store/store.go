@@ -79,7 +79,7 @@ type Store struct {
 	projects   projectCache
 	tokens     tokenCache
 	stats      stats
-	rowIDs     atomic.Int64 // the last row_id given
+	rowIDs     rowIDs
 	queue      chan *request
 	away       atomic.Bool
 	closing    sync.RWMutex // held for reading while a request is put in the queue
@@ -89,11 +89,6 @@ type Store struct {
 
 	statements map[string]*sql.Stmt // of the writer; only the committer uses it
 }
-
-// firstRowID begins a range of row ids that no process started in another
-// second will reach: 2^23 for each second since 2020. They stay below 2^53, so
-// that every reader of JSON can hold them, until 2054.
-func firstRowID(now time.Time) int64 { return (now.Unix() - 1_577_836_800) << 23 }
 
 // Open opens the database, brings its schema up to date and starts the
 // committer.
@@ -107,7 +102,6 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		config: config, engine: engine, phasesHash: config.Phases.Hash(),
 		queue: make(chan *request, maxQueue), done: make(chan struct{}), statements: map[string]*sql.Stmt{},
 	}
-	s.rowIDs.Store(firstRowID(config.Now()))
 	if s.db, err = engine.open(address, config.Exclusive); err == nil {
 		err = s.prepare(ctx)
 	}

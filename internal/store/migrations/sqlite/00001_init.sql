@@ -15,7 +15,7 @@ CREATE TABLE projects (
 CREATE TABLE pipelines (
 	project_id             BIGINT  NOT NULL,
 	id                     BIGINT  NOT NULL, -- the CI's own number
-	row_id                 BIGINT  NOT NULL, -- the id in metrics_pipeline, made by the committer
+	row_id                 BIGINT  NOT NULL, -- the id in metrics_pipeline, from a range of row_id_ranges
 	revision               BIGINT  NOT NULL DEFAULT 0, -- one more each time the row is locked to merge a report
 	-- what was said; a column counts as said when ranks has its register
 	provider               TEXT,
@@ -134,6 +134,14 @@ CREATE TABLE phases (
 	CONSTRAINT phases_pkey PRIMARY KEY (project_id, pipeline_id, phase)
 ) WITHOUT ROWID;
 
+-- One row: the first row_id that no process has taken for itself. Adopted rows
+-- keep theirs, which are below 2^31.
+CREATE TABLE row_id_ranges (
+	next_id BIGINT NOT NULL,
+	CONSTRAINT row_id_ranges_pkey PRIMARY KEY (next_id)
+);
+INSERT INTO row_id_ranges (next_id) VALUES (4294967296);
+
 CREATE TABLE tokens (
 	id           TEXT   NOT NULL,
 	name         TEXT   NOT NULL,
@@ -248,6 +256,7 @@ DROP VIEW metrics_job;
 DROP VIEW metrics_build;
 DROP VIEW metrics_pipeline;
 DROP TABLE tokens;
+DROP TABLE row_id_ranges;
 DROP TABLE phases;
 DROP TABLE steps;
 DROP TABLE jobs;
