@@ -72,8 +72,22 @@ func audit(t testing.TB, database string, journals ...*journal) (stored int) {
 	if lost+half > 0 {
 		t.Errorf("%d reports lost, %d doubled or half stored", lost, half)
 	}
+	checkIDs(t, db)
 	checkFile(t, db, database)
 	return stored
+}
+
+// checkIDs wants each row of a view to have an id of its own, whichever replica
+// stored it, and in whichever of its lives.
+func checkIDs(t testing.TB, db *sql.DB) {
+	t.Helper()
+	for _, view := range []string{"metrics_pipeline", "metrics_build", "metrics_job", "metrics_job_failed"} {
+		query(t, db, "SELECT count(*) - count(DISTINCT id) FROM "+view, func(columns []any) {
+			if columns[0] != int64(0) {
+				t.Errorf("%s: %v rows have the id of another", view, columns[0])
+			}
+		})
+	}
 }
 
 // readViews returns the rows of each report: the pipeline, then its children
