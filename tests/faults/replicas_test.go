@@ -4,6 +4,7 @@ package faults_test
 
 import (
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -128,12 +129,15 @@ func postAtOnce(l *load, n report, servers []*server) map[int]int {
 	return got
 }
 
-// A second server on the same SQLite file is refused, and told which the first
-// is.
+// A second server on the same SQLite file, by whatever name, is refused, and
+// told which the first is.
 func TestSecondServer(t *testing.T) {
 	t.Parallel()
-	database := filepath.Join(t.TempDir(), "faults.db")
-	first, second := newServer(t, database), newServer(t, database)
+	database, link := filepath.Join(t.TempDir(), "faults.db"), filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(database, link); err != nil {
+		t.Fatal(err)
+	}
+	first, second := newServer(t, database), newServer(t, link)
 	first.start()
 	second.launch()
 	if code := second.exit(); code == 0 {
