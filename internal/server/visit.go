@@ -90,7 +90,11 @@ func (s *Server) leave(a *answer, r *http.Request, began time.Time) {
 		a.status = http.StatusOK
 	}
 	s.metrics.saw(r.Pattern, a.status, took)
-	s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+	level := slog.LevelInfo
+	if a.status >= http.StatusInternalServerError {
+		level = slog.LevelWarn
+	}
+	s.log.LogAttrs(r.Context(), level, "request",
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.Path),
 		slog.Int("status", a.status),
