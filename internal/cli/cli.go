@@ -28,6 +28,7 @@ type env struct {
 // commands are all there are. A new command is a new file and a line here.
 func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
+		e.demoCommand(),
 		e.grafanaCommand(),
 		e.migrateCommand(),
 		e.serveCommand(),
