@@ -25,7 +25,7 @@ func (e *env) migrateCommand() *cobra.Command {
 itself, unless it is called with --migrate check.`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(e.migrateUpCommand(), e.migrateDownCommand(), e.migrateStatusCommand(), e.migrateCreateCommand())
+	cmd.AddCommand(e.migrateUpCommand(), e.migrateDownCommand(), e.migrateStatusCommand(), e.migrateCreateCommand(), e.migrateShardCommand())
 	return cmd
 }
 

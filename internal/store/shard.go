@@ -22,71 +22,89 @@ const (
 // MaxShards is the greatest number of shards that a plan may ask for.
 const MaxShards = 1024
 
-// ErrNoCitus is the answer of [Store.Shard] on a PostgreSQL without Citus.
+// ErrNoCitus is the answer of [Migrator.Shard] on a PostgreSQL without Citus.
 var ErrNoCitus = errors.New("the database has no Citus: install it on every node, then CREATE EXTENSION citus and add the workers (docs/scale.md)")
 
-// A ShardPlan is the script that spreads the tables over the machines of a
-// Citus cluster.
-type ShardPlan struct {
-	convert []string // in one transaction
-	clean   []string // after it, each on its own
+// ShardScript returns the SQL that spreads the tables over the nodes of a
+// Citus cluster, for the schema as it is in the database. It changes nothing.
+func (m *Migrator) ShardScript(ctx context.Context, by ShardKey, shards int) (script string, err error) {
+	if err := m.engine.refuseShards(); err != nil {
+		return "", err
+	}
+	return script, m.with(ctx, func(db *sql.DB) error {
+		plan, err := m.planShards(ctx, db, by, shards)
+		if err == nil {
+			script = plan.script()
+		}
+		return err
+	})
 }
 
-// PlanShards makes the script for the schema as it is in the database, where
-// people may have added tables of their own. It changes nothing.
-func (s *Store) PlanShards(ctx context.Context, by ShardKey, shards int) (*ShardPlan, error) {
-	if err := s.engine.refuseShards(); err != nil {
+// Shard runs what ShardScript returns: all tables become distributed or none
+// does. Reports wait until it is done, for as long as the copy takes.
+func (m *Migrator) Shard(ctx context.Context, by ShardKey, shards int) error {
+	if err := m.engine.refuseShards(); err != nil {
+		return err
+	}
+	return m.with(ctx, func(db *sql.DB) error {
+		return m.locked(ctx, db, func() error {
+			plan, err := m.planShards(ctx, db, by, shards)
+			if err == nil {
+				err = refuseWithoutCitus(ctx, db)
+			}
+			if err == nil {
+				err = m.runShards(ctx, db, plan)
+			}
+			return err
+		})
+	})
+}
+
+func (m *Migrator) planShards(ctx context.Context, db *sql.DB, by ShardKey, shards int) (*shardPlan, error) {
+	found, err := m.look(ctx, db)
+	if err != nil {
 		return nil, err
 	}
-	facts, err := s.readFacts(ctx)
+	if found.version == 0 {
+		return nil, &SchemaError{"the database has no tables of ours yet: run `pipeline-metrics-collector migrate up` first"}
+	}
+	if err := refuseSharded(ctx, db); err != nil {
+		return nil, err
+	}
+	facts, err := readFacts(ctx, db)
 	if err != nil {
 		return nil, fmt.Errorf("read the tables to shard: %w", err)
 	}
 	return planShards(facts, by, shards)
 }
 
-// Shard runs the plan: all tables become distributed or none does. Reports
-// wait until it is done, for as long as the copy takes.
-func (s *Store) Shard(ctx context.Context, plan *ShardPlan) error {
-	if err := s.refuseToShard(ctx); err != nil {
-		return err
-	}
-	tx, err := s.db.writer.BeginTx(ctx, nil)
+func (m *Migrator) runShards(ctx context.Context, db *sql.DB, plan *shardPlan) error {
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin to shard: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // no-op once committed
 	for i, statement := range plan.convert {
-		s.config.Progress(statement, int64(i), int64(len(plan.convert)))
+		m.config.Progress(statement, int64(i), int64(len(plan.convert)))
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("%s: nothing has changed: %w", statement, err)
+			return fmt.Errorf("nothing has changed: %s: %w", statement, err)
 		}
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit the shards: %w", err)
 	}
-	return s.cleanShards(ctx, plan)
-}
-
-// cleanShards frees what the coordinator kept of rows that live elsewhere now.
-func (s *Store) cleanShards(ctx context.Context, plan *ShardPlan) error {
-	conn, err := s.db.writer.Conn(ctx)
-	if err != nil {
-		return fmt.Errorf("clean up after the shards: %w", err)
-	}
-	defer func() { _ = conn.Close() }() // it goes back to the pool
-	for _, statement := range plan.clean {
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("the tables are distributed, but the coordinator's old copy of the rows is still on its disk; run %s: %w", statement, err)
+	for i, statement := range plan.clean {
+		m.config.Progress(statement, int64(i), int64(len(plan.clean)))
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("the tables are sharded, but the coordinator's old copy of the rows is still on its disk: %s: %w", statement, err)
 		}
 	}
 	return nil
 }
 
-func (s *Store) refuseToShard(ctx context.Context) error {
+func refuseWithoutCitus(ctx context.Context, db *sql.DB) error {
 	var citus bool
-	const asked = "SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'create_distributed_table')"
-	if err := s.db.writer.QueryRowContext(ctx, asked).Scan(&citus); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_proc WHERE proname = 'create_distributed_table')").Scan(&citus); err != nil {
 		return fmt.Errorf("look for Citus: %w", err)
 	}
 	if !citus {
@@ -95,14 +113,38 @@ func (s *Store) refuseToShard(ctx context.Context) error {
 	return nil
 }
 
-// Script is the plan for psql, through a connection to the coordinator.
-func (p *ShardPlan) Script() string {
-	var b strings.Builder
-	b.WriteString("-- Spreads the tables over the nodes of a Citus cluster. Run it once, on the coordinator.\n" +
-		"-- Reports wait until COMMIT. Afterwards every later migration keeps the tables distributed.\n")
-	b.WriteString("BEGIN;\n" + strings.Join(p.convert, ";\n") + ";\nCOMMIT;\n")
-	b.WriteString("-- The coordinator's old copy of the rows.\n" + strings.Join(p.clean, ";\n") + ";\n")
-	return b.String()
+// refuseSharded tells that there is nothing left to do.
+func refuseSharded(ctx context.Context, db *sql.DB) error {
+	var catalogue sql.NullString
+	if err := db.QueryRowContext(ctx, "SELECT to_regclass('pg_catalog.pg_dist_partition')::text").Scan(&catalogue); err != nil {
+		return fmt.Errorf("look for Citus: %w", err)
+	}
+	if !catalogue.Valid {
+		return nil
+	}
+	var sharded bool
+	const asked = "SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'pipelines'::regclass AND partmethod = 'h')"
+	if err := db.QueryRowContext(ctx, asked).Scan(&sharded); err != nil {
+		return fmt.Errorf("look for shards: %w", err)
+	}
+	if sharded {
+		return errors.New("the tables are sharded already")
+	}
+	return nil
+}
+
+// A shardPlan is the script in its two parts.
+type shardPlan struct {
+	convert []string // in one transaction
+	clean   []string // after it, each on its own
+}
+
+// script is the plan for psql, through a connection to the coordinator.
+func (p *shardPlan) script() string {
+	return "-- Spreads the tables over the nodes of a Citus cluster. Run it once, on the coordinator.\n" +
+		"-- Reports wait until COMMIT. Later migrations distribute what they add by themselves.\n" +
+		"BEGIN;\n" + strings.Join(p.convert, ";\n") + ";\nCOMMIT;\n" +
+		"-- The coordinator's old copy of the rows.\n" + strings.Join(p.clean, ";\n") + ";\n"
 }
 
 // A fact is a table whose primary key begins with project_id. Names are quoted
@@ -131,7 +173,7 @@ func (f *fact) key(by ShardKey) (column string, alone bool) {
 // planShards orders the statements as Citus wants them: what all nodes hold
 // first, then the table that the others live beside, in one sequential
 // transaction.
-func planShards(facts []fact, by ShardKey, shards int) (*ShardPlan, error) {
+func planShards(facts []fact, by ShardKey, shards int) (*shardPlan, error) {
 	if by != ShardByProject && by != ShardByPipeline {
 		return nil, fmt.Errorf("the tables can be sharded by %q or by %q, not by %q", ShardByProject, ShardByPipeline, by)
 	}
@@ -142,7 +184,7 @@ func planShards(facts []fact, by ShardKey, shards int) (*ShardPlan, error) {
 	slices.SortFunc(facts, func(a, b fact) int {
 		return cmp.Or(-cmp.Compare(first(a), first(b)), cmp.Compare(a.table, b.table))
 	})
-	p := &ShardPlan{convert: []string{
+	p := &shardPlan{convert: []string{
 		"SET LOCAL citus.multi_shard_modify_mode TO 'sequential'",
 		"SET LOCAL statement_timeout TO 0",
 		"SELECT create_reference_table('projects')",
@@ -187,16 +229,12 @@ const selectForeignKeys = `SELECT quote_ident(conname), conrelid::regclass::text
 
 // readFacts asks the catalogue, and refuses what Citus would refuse less
 // clearly.
-func (s *Store) readFacts(ctx context.Context) ([]fact, error) {
-	if err := s.refuseSharded(ctx); err != nil {
-		return nil, err
-	}
-	rows, err := s.Query(ctx, selectFacts)
+func readFacts(ctx context.Context, db *sql.DB) (facts []fact, err error) {
+	rows, err := db.QueryContext(ctx, selectFacts)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }() // rows.Err is the error that counts
-	var facts []fact
 	names := []string{"projects"}
 	for rows.Next() {
 		var f fact
@@ -208,33 +246,17 @@ func (s *Store) readFacts(ctx context.Context) ([]fact, error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	return facts, s.refuseForeignKeys(ctx, names)
+	return facts, refuseForeignKeys(ctx, db, names)
 }
 
-func (s *Store) refuseForeignKeys(ctx context.Context, tables []string) error {
+func refuseForeignKeys(ctx context.Context, db *sql.DB, tables []string) error {
 	var name, table string
-	err := s.db.reader.QueryRowContext(ctx, selectForeignKeys, tables).Scan(&name, &table)
-	if errors.Is(err, sql.ErrNoRows) {
+	err := db.QueryRowContext(ctx, selectForeignKeys, tables).Scan(&name, &table)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
 	return fmt.Errorf("the foreign key %s of %s stands in the way: drop it, and add it again afterwards if both tables are distributed", name, table)
-}
-
-func (s *Store) refuseSharded(ctx context.Context) error {
-	var catalogue sql.NullString
-	if err := s.db.reader.QueryRowContext(ctx, "SELECT to_regclass('pg_catalog.pg_dist_partition')::text").Scan(&catalogue); err != nil || !catalogue.Valid {
-		return err
-	}
-	var sharded bool
-	const asked = "SELECT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'pipelines'::regclass AND partmethod = 'h')"
-	if err := s.db.reader.QueryRowContext(ctx, asked).Scan(&sharded); err != nil {
-		return err
-	}
-	if sharded {
-		return errors.New("the tables are sharded already")
-	}
-	return nil
 }

@@ -19,20 +19,21 @@ import (
 
 var update = flag.Bool("update", false, "accept the scripts as they are now")
 
-func planOf(t *testing.T, s *store.Store, by store.ShardKey) *store.ShardPlan {
+func scriptOf(t *testing.T, database string, by store.ShardKey) string {
 	t.Helper()
-	plan, err := s.PlanShards(t.Context(), by, 8)
+	script, err := migrator(t, store.Config{Database: database}).ShardScript(t.Context(), by, 8)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return plan
+	return script
 }
 
 func TestShardScript(t *testing.T) {
 	t.Parallel()
-	s := storetest.Open(t, storetest.Postgres(t))
+	database := storetest.Postgres(t)
+	storetest.Open(t, database)
 	for _, by := range []store.ShardKey{store.ShardByProject, store.ShardByPipeline} {
-		got, golden := planOf(t, s, by).Script(), filepath.Join("testdata", "shard-"+string(by)+".sql")
+		got, golden := scriptOf(t, database, by), filepath.Join("testdata", "shard-"+string(by)+".sql")
 		if *update {
 			if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
 				t.Fatal(err)
@@ -78,20 +79,20 @@ END $$;`
 const allConstraints = `SELECT conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) FROM pg_constraint
 	WHERE connamespace = current_schema()::regnamespace AND conrelid <> 0 ORDER BY 1, 2`
 
-// openBoth opens a database as a store, with a small pipeline and a posted
-// report in it, and as itself.
-func openBoth(t *testing.T) (*store.Store, *sql.DB) {
+// openBoth opens a PostgreSQL database as a store, with a small pipeline and a
+// posted report in it, and as itself.
+func openBoth(t *testing.T) (database string, s *store.Store, db *sql.DB) {
 	t.Helper()
-	address := storetest.Postgres(t)
-	s := storetest.Open(t, address)
-	db, err := sql.Open("pgx", address)
+	database = storetest.Postgres(t)
+	s = storetest.Open(t, database)
+	db, err := sql.Open("pgx", database)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
 	save(t, s, told(1))
 	save(t, s, posted(2))
-	return s, db
+	return database, s, db
 }
 
 func run(t *testing.T, db *sql.DB, statements string) {
@@ -117,13 +118,13 @@ func TestShardRunsInOneTransaction(t *testing.T) {
 	} {
 		t.Run(string(by), func(t *testing.T) {
 			t.Parallel()
-			s, db := openBoth(t)
+			database, s, db := openBoth(t)
 			// What later migrations may add: a fact, a roll-up over many pipelines, and
 			// what is none, though it has the column.
 			run(t, db, newTable+newBlock+"CREATE TABLE days (project_id BIGINT, day BIGINT, CONSTRAINT days_pkey PRIMARY KEY (project_id, day)); CREATE TABLE legacy (id BIGINT PRIMARY KEY, project_id BIGINT)")
 			run(t, db, citusInSmall)
 			constraints, jobs := storetest.Table(t, s, allConstraints), storetest.Table(t, s, "SELECT * FROM jobs ORDER BY project_id, pipeline_id, attempt_key")
-			if err := s.Shard(t.Context(), planOf(t, s, by)); err != nil {
+			if err := migrator(t, store.Config{Database: database}).Shard(t.Context(), by, 8); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, storetest.Table(t, s, "SELECT call FROM calls ORDER BY n")); diff != "" {
@@ -162,10 +163,10 @@ func stillWorks(t *testing.T, s *store.Store) {
 // The printed script does what Shard does.
 func TestShardScriptRuns(t *testing.T) {
 	t.Parallel()
-	s, db := openBoth(t)
+	database, s, db := openBoth(t)
 	run(t, db, citusInSmall)
 	constraints := storetest.Table(t, s, allConstraints)
-	run(t, db, planOf(t, s, store.ShardByPipeline).Script())
+	run(t, db, scriptOf(t, database, store.ShardByPipeline))
 	if diff := cmp.Diff(constraints, storetest.Table(t, s, allConstraints)); diff != "" {
 		t.Errorf("constraints (-before +after):\n%s", diff)
 	}
@@ -177,11 +178,11 @@ func TestShardScriptRuns(t *testing.T) {
 
 func TestShardThatFailsChangesNothing(t *testing.T) {
 	t.Parallel()
-	s, db := openBoth(t)
+	database, s, db := openBoth(t)
 	run(t, db, citusInSmall)
 	run(t, db, "CREATE UNIQUE INDEX steps_odd ON steps (name)")
 	constraints := storetest.Table(t, s, allConstraints)
-	err := s.Shard(t.Context(), planOf(t, s, store.ShardByProject))
+	err := migrator(t, store.Config{Database: database}).Shard(t.Context(), store.ShardByProject, 8)
 	if err == nil || !strings.Contains(err.Error(), "'steps'") || !strings.Contains(err.Error(), "nothing has changed") {
 		t.Errorf("Shard = %v, want the statement and that nothing has changed", err)
 	}
@@ -195,12 +196,14 @@ func TestShardThatFailsChangesNothing(t *testing.T) {
 
 func TestShardRefuses(t *testing.T) {
 	t.Parallel()
-	lite := storetest.Open(t, storetest.SQLite(t))
-	if _, err := lite.PlanShards(t.Context(), store.ShardByProject, 8); err == nil || !strings.Contains(err.Error(), "PostgreSQL") {
+	if _, err := migrator(t, store.Config{Database: storetest.SQLite(t)}).ShardScript(t.Context(), store.ShardByProject, 8); err == nil || !strings.Contains(err.Error(), "PostgreSQL") {
 		t.Errorf("SQLite: %v", err)
 	}
-	s, db := openBoth(t)
-	if err := s.Shard(t.Context(), planOf(t, s, store.ShardByProject)); !errors.Is(err, store.ErrNoCitus) {
+	if _, err := migrator(t, store.Config{Database: storetest.Postgres(t)}).ShardScript(t.Context(), store.ShardByProject, 8); err == nil || !strings.Contains(err.Error(), "migrate up") {
+		t.Errorf("an empty database: %v", err)
+	}
+	database, _, db := openBoth(t)
+	if err := migrator(t, store.Config{Database: database}).Shard(t.Context(), store.ShardByProject, 8); !errors.Is(err, store.ErrNoCitus) {
 		t.Errorf("without Citus: %v, want ErrNoCitus", err)
 	}
 	for _, c := range []struct {
@@ -215,8 +218,8 @@ func TestShardRefuses(t *testing.T) {
 		{"DROP TABLE mine; CREATE TABLE teams (id BIGINT PRIMARY KEY); ALTER TABLE jobs ADD team BIGINT CONSTRAINT b REFERENCES teams (id)", "the foreign key b of jobs", store.ShardByProject, 8},
 	} {
 		run(t, db, c.change)
-		if _, err := s.PlanShards(t.Context(), c.by, c.shards); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("PlanShards = %v, want %q", err, c.want)
+		if _, err := migrator(t, store.Config{Database: database}).ShardScript(t.Context(), c.by, c.shards); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("ShardScript = %v, want %q", err, c.want)
 		}
 	}
 }

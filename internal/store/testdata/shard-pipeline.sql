@@ -1,5 +1,5 @@
 -- Spreads the tables over the nodes of a Citus cluster. Run it once, on the coordinator.
--- Reports wait until COMMIT. Afterwards every later migration keeps the tables distributed.
+-- Reports wait until COMMIT. Later migrations distribute what they add by themselves.
 BEGIN;
 SET LOCAL citus.multi_shard_modify_mode TO 'sequential';
 SET LOCAL statement_timeout TO 0;
