@@ -216,38 +216,34 @@ func (s *Store) writeChildren(ctx context.Context, tx *sql.Tx, groups []*group) 
 }
 
 // insertOrLock returns the groups whose pipelines were there already; their
-// rows are locked and otherwise as they were.
+// rows are locked and otherwise as they were. It is one statement, in order of
+// the keys: with one for each form of rows, two replicas could wait for each
+// other in a circle.
 func (s *Store) insertOrLock(ctx context.Context, tx *sql.Tx, groups []*group) (known []*group, err error) {
-	rows := map[*statement][][]any{}
+	st, rows := insertReportedPipelines, make([][]any, len(groups))
 	byKey := make(map[key]*group, len(groups))
-	for _, g := range groups {
-		st := &insertPipelines
-		if g.written.reported {
-			st = &insertReportedPipelines
+	for i, g := range groups {
+		if !g.written.reported {
+			st = insertPipelines
 		}
-		rows[st] = append(rows[st], g.written.pipeline)
+		rows[i] = g.written.pipeline
 		byKey[g.key] = g
 	}
-	for _, st := range []*statement{&insertReportedPipelines, &insertPipelines} {
-		if len(rows[st]) == 0 {
-			continue
+	err = s.query(ctx, tx, st, rows, func(answer *sql.Rows) error {
+		var (
+			k        key
+			revision int64
+		)
+		if err := answer.Scan(&k.project, &k.id, &revision); err != nil {
+			return err
 		}
-		err = s.query(ctx, tx, *st, rows[st], func(answer *sql.Rows) error {
-			var (
-				k        key
-				revision int64
-			)
-			if err := answer.Scan(&k.project, &k.id, &revision); err != nil {
-				return err
-			}
-			if revision > 0 {
-				known = append(known, byKey[k])
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("insert pipelines: %w", err)
+		if revision > 0 {
+			known = append(known, byKey[k])
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("insert pipelines: %w", err)
 	}
 	return known, nil
 }
