@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -36,9 +37,10 @@ type bodyError struct{ err error }
 func (e *bodyError) Error() string { return "read the body: " + e.err.Error() }
 func (e *bodyError) Unwrap() error { return e.err }
 
-// readJSON reads a body of JSON. It is the caller's until free is called.
-func (a *API) readJSON(w http.ResponseWriter, r *http.Request) (body []byte, free func(), err error) {
-	if err := checkMediaType(r.Header); err != nil {
+// readJSON reads a body of JSON, or of another media type that is named. It is
+// the caller's until free is called.
+func (a *API) readJSON(w http.ResponseWriter, r *http.Request, others ...string) (body []byte, free func(), err error) {
+	if err := checkMediaType(r.Header, others); err != nil {
 		return nil, nil, err
 	}
 	if r.ContentLength > a.maxBody {
@@ -104,9 +106,9 @@ func (h *holder) take(n int64) bool {
 
 func (h *holder) free() { h.api.held.Add(-h.bytes) }
 
-// checkMediaType takes application/json and application/*+json, whatever their
-// parameters.
-func checkMediaType(h http.Header) error {
+// checkMediaType takes application/json, application/*+json and the others,
+// whatever their parameters.
+func checkMediaType(h http.Header, others []string) error {
 	if coding := h.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return &mediaTypeError{"The body must be sent without a Content-Encoding."}
 	}
@@ -115,7 +117,11 @@ func checkMediaType(h http.Header) error {
 		return &mediaTypeError{"The Content-Type is missing: it must be application/json."}
 	}
 	media, _, _ = strings.Cut(media, ";")
-	kind, subtype, _ := strings.Cut(strings.ToLower(strings.TrimSpace(media)), "/")
+	media = strings.ToLower(strings.TrimSpace(media))
+	if slices.Contains(others, media) {
+		return nil
+	}
+	kind, subtype, _ := strings.Cut(media, "/")
 	prefix, isJSON := strings.CutSuffix(subtype, "+json")
 	if kind != "application" || subtype != "json" && (!isJSON || prefix == "") {
 		return &mediaTypeError{"The Content-Type must be application/json."}

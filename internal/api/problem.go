@@ -24,6 +24,7 @@ type Problem struct {
 	Detail    string         `json:"detail,omitempty"`
 	Instance  string         `json:"instance,omitempty"`
 	Errors    []FieldProblem `json:"errors,omitempty"`
+	Parameter string         `json:"parameter,omitempty"` // of the query, that can't be used
 	RequestID string         `json:"request_id,omitempty"`
 	// Header is sent along.
 	Header http.Header `json:"-"`
@@ -49,6 +50,7 @@ const (
 	kindUnauthorized = "unauthorized"
 	kindForbidden    = "forbidden"
 	kindHost         = "unknown-host"
+	kindParameter    = "bad-parameter"
 	kindClash        = "number-taken"
 	kindAway         = "database-away"
 	kindBusy         = "busy"
@@ -98,6 +100,17 @@ func Starting(detail string) *Problem {
 	return problem(http.StatusServiceUnavailable, kindStarting, "The server is starting.", detail).later(5)
 }
 
+// badParameter says which parameter of the query can't be used, and why.
+func badParameter(name, detail string) *Problem {
+	p := problem(http.StatusBadRequest, kindParameter, "A parameter of the query can't be used.", name+": "+detail)
+	p.Parameter = name
+	return p
+}
+
+func notFound(detail string) *Problem {
+	return problem(http.StatusNotFound, kindNotFound, "There is nothing here.", detail)
+}
+
 // statusClientGone is what the log says of a request whose client hung up.
 const statusClientGone = 499
 
@@ -127,6 +140,8 @@ func problemOf(err error) *Problem {
 		return problem(statusClientGone, kindBody, "The client hung up.", "")
 	case errors.Is(err, store.ErrClash):
 		return problem(http.StatusConflict, kindClash, "Another pipeline has that number.", "It was made from another external_id. Give the pipeline an id of its own.")
+	case errors.Is(err, store.ErrUnknown):
+		return notFound("No project or pipeline of that name or number is known.")
 	case errors.Is(err, store.ErrBusy):
 		return Overloaded()
 	case errors.Is(err, store.ErrAway), errors.Is(err, context.DeadlineExceeded):
