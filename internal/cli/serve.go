@@ -168,16 +168,9 @@ func (s *serving) greet(e *env, srv *server.Server) {
 
   Send a first report:
 
-  curl -i %s/save_metrics -H 'Content-Type: application/json' -d '{
-    "project": "test/project", "pipeline_id": 1, "ref": "master",
-    "created_at": "2023-06-13T14:11:24.029+07:00",
-    "duration": 97, "duration_e2e": 27, "has_restarts": false,
-    "builds": [{"build-e2e": 64}],
-    "jobs": [{"name": "e2e", "duration": 27, "up": 7, "e2e": 5}],
-    "jobs_failed": []
-  }'
+  %s
 
-`, version(), srv.URL(), withoutSecrets(s.name), srv.URL())
+`, version(), srv.URL(), withoutSecrets(s.name), strings.ReplaceAll(srv.Example(), "\n", "\n  "))
 }
 
 // tokenVariables are the tokens that the environment may give.

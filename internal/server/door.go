@@ -113,6 +113,11 @@ func (d *door) withoutToken(r *http.Request) store.Scopes {
 	return nil
 }
 
+// open tells whether this machine may send reports without a token.
+func (d *door) open() bool {
+	return slices.Contains(d.anonymous, store.ScopeIngest) || d.anonymous == nil && d.local
+}
+
 // howToAsk says what a request without a token lacks.
 func (d *door) howToAsk(r *http.Request) string {
 	how := "Send it as \"Authorization: Bearer TOKEN\", or as the password of HTTP Basic."

@@ -23,9 +23,9 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 func (s *Server) page(w http.ResponseWriter, _ *http.Request) error {
 	var b bytes.Buffer
 	err := pageTemplate.Execute(&b, struct {
-		URL, Version string
-		Style        template.CSS
-	}{s.URL(), s.c.Version, template.CSS(pageStyle)}) //nolint:gosec // a file of ours
+		Example, Version string
+		Style            template.CSS
+	}{s.Example(), s.c.Version, template.CSS(pageStyle)}) //nolint:gosec // a file of ours
 	if err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}

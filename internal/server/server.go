@@ -137,6 +137,22 @@ func (s *Server) URL() string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
+// Example is a command that sends a first report to the server.
+func (s *Server) Example() string {
+	token := ""
+	if !s.door.open() {
+		token = " -H 'Authorization: Bearer TOKEN'"
+	}
+	return "curl -i " + s.URL() + "/save_metrics" + token + ` -H 'Content-Type: application/json' -d '{
+  "project": "test/project", "pipeline_id": 1, "ref": "master",
+  "created_at": "2023-06-13T14:11:24.029+07:00",
+  "duration": 97, "duration_e2e": 27, "has_restarts": false,
+  "builds": [{"build-e2e": 64}],
+  "jobs": [{"name": "e2e", "duration": 27, "up": 7, "e2e": 5}],
+  "jobs_failed": []
+}'`
+}
+
 // Addr is the address that the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 

@@ -85,6 +85,10 @@ func TestPage(t *testing.T) {
 	if strings.Contains(a.body, "//") && strings.Count(a.body, "//") != strings.Count(a.body, p.url) {
 		t.Errorf("the page names another host:\n%s", a.body)
 	}
+	closed := serve(t, storetest.SQLite(t), func(c *server.Config) { c.Anonymous = store.Scopes{} })
+	if a := closed.do(t, http.MethodGet, "/", ""); !strings.Contains(html.UnescapeString(a.body), "-H 'Authorization: Bearer TOKEN' -H") {
+		t.Errorf("its example has no token where one is needed:\n%s", a.body)
+	}
 	_, report, _ := strings.Cut(html.UnescapeString(a.body), "-d '")
 	report, _, _ = strings.Cut(report, "'")
 	if a := p.do(t, http.MethodPost, "/save_metrics", report); a.status != 200 {
