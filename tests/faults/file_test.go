@@ -91,22 +91,25 @@ func TestSoakDamagedFile(t *testing.T) {
 	j.await(t, 400)
 	l.finish()
 	s.terminate()
-	for range count(3, 40) {
+	var all verdict
+	rounds := count(3, 40)
+	for range rounds {
 		damaged := filepath.Join(t.TempDir(), "faults.db")
 		copyFile(t, whole, damaged)
 		for range 1 + rand.IntN(3) {
 			page := 1 + rand.Int64N(size(t, whole)/pageSize-1) // but the first, which is the header's
 			overwrite(t, damaged, page*pageSize, pageSize)
 		}
-		useDamaged(t, damaged, j)
+		all.add(useDamaged(t, damaged, j))
 	}
+	all.tell(t, 0, "pages of the file overwritten, %d files, SQLite", rounds)
 }
 
 const pageSize = 4096 // of a SQLite file
 
 // useDamaged starts a server on a damaged file, in which the reports of before
 // were stored.
-func useDamaged(t *testing.T, database string, before *journal) {
+func useDamaged(t *testing.T, database string, before *journal) verdict {
 	t.Helper()
 	s, j := newServer(t, database), newJournal(1_000_000)
 	s.launch()
@@ -115,7 +118,7 @@ func useDamaged(t *testing.T, database string, before *journal) {
 			t.Errorf("the start ended with %s, want 1", s.cmd.ProcessState)
 		}
 		saysOf(t, s, database, "malformed")
-		return
+		return verdict{}
 	}
 	s.up()
 	l := newLoad(t, j, s)
@@ -140,12 +143,11 @@ func useDamaged(t *testing.T, database string, before *journal) {
 	}
 	s.down()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	code := s.exit()
+	s.exit()
 	if refused > 0 {
 		saysOf(t, s, "", "malformed")
 	}
-	readable(t, database, j)
-	t.Logf("table: pages of the SQLite file overwritten: afterwards %s; ended with %d", j.summary(), code)
+	return readable(t, database, j)
 }
 
 // saysOf wants a line in the log that says what is wrong, and with which file.
@@ -162,27 +164,21 @@ func saysOf(t *testing.T, s *server, database, says string) {
 
 // readable wants each acknowledged report to be found, or its page to be
 // reported as damaged: never an answer that it is not there.
-func readable(t *testing.T, database string, j *journal) {
+func readable(t *testing.T, database string, j *journal) verdict {
 	t.Helper()
-	j.judge(t)
-	db := open(t, database)
-	damaged := 0
+	v, db := j.judge(t), open(t, database)
 	for i, e := range j.entries {
 		if !e.acknowledged() {
 			continue
 		}
 		n, found := j.first+report(i), 0
 		err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM metrics_pipeline WHERE project = $1 AND pipeline_id = $2", n.project(), n).Scan(&found)
-		switch {
-		case err != nil:
-			damaged++
-		case found != 1:
+		if err == nil && found != 1 {
+			v.lost++
 			t.Errorf("report %d was acknowledged and is there %d times", n, found)
 		}
 	}
-	if damaged > 0 {
-		t.Logf("%d reports are in pages that can't be read", damaged)
-	}
+	return v
 }
 
 // openDir is a directory in which everybody may write.

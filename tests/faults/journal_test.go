@@ -19,6 +19,7 @@ type journal struct {
 	latest  time.Time      // of the latest of them
 	answers map[string]int // all answers, by status
 	wrong   []string       // what must not be
+	lost    int            // reports that were acknowledged, and then saved again
 	longest time.Duration  // that an answer took
 	moments chan struct{}  // somebody waits for an acknowledgement
 }
@@ -73,6 +74,7 @@ func (j *journal) answered(n report, status int, wasStored bool) {
 	case 200:
 		e.created++
 		if wasStored {
+			j.lost++
 			j.note("report %d was acknowledged, and then saved again: it was lost", n)
 		} else if e.created > 1 {
 			j.note("report %d got 200 twice", n)
@@ -148,35 +150,23 @@ func (j *journal) awaitMoment(t testing.TB) {
 	}
 }
 
-// judge fails the test for all that must not be.
-func (j *journal) judge(t testing.TB) {
+// judge fails the test for all that senders saw and must not be. It returns
+// what they saw.
+func (j *journal) judge(t testing.TB) verdict {
 	t.Helper()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	v := verdict{sent: len(j.entries), lost: j.lost, answers: j.answers, longest: j.longest}
 	for i, e := range j.entries {
+		if e.acknowledged() {
+			v.acknowledged++
+		}
 		if e.known > 0 && e.created == 0 && !e.unclear {
 			j.note("report %d was said to be stored already, and nobody had stored it", j.first+report(i))
 		}
 	}
-	const shown = 20
-	for i, w := range j.wrong {
-		if i == shown {
-			t.Errorf("... and %d more", len(j.wrong)-shown)
-			break
-		}
+	for _, w := range j.wrong {
 		t.Error(w)
 	}
-}
-
-// summary is the journal's part of a line of the fault table.
-func (j *journal) summary() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	acknowledged := 0
-	for _, e := range j.entries {
-		if e.acknowledged() {
-			acknowledged++
-		}
-	}
-	return fmt.Sprintf("%d reports sent, %d acknowledged, answers %v, the slowest after %s", len(j.entries), acknowledged, j.answers, j.longest.Round(time.Millisecond))
+	return v
 }

@@ -4,6 +4,7 @@ package faults_test
 
 import (
 	"math/rand/v2"
+	"path"
 	"path/filepath"
 	"testing"
 	"time"
@@ -47,8 +48,7 @@ func TestSoakKill(t *testing.T) {
 		}
 		l.finish()
 		s.terminate()
-		stored := audit(t, database, j)
-		t.Logf("table: %d kills at the first start, %d under load: %s; %d stored; ready again after at most %s", starts, kills, j.summary(), stored, slowest.Round(time.Millisecond))
+		audit(t, database, j).tell(t, slowest, "kill -9, %d times at the first start and %d under load, %s", starts, kills, path.Base(t.Name()))
 	})
 }
 
@@ -72,7 +72,6 @@ func TestSoakTerminate(t *testing.T) {
 		if slowest > endLimit {
 			t.Errorf("the server took %s to end, want at most %s", slowest, endLimit)
 		}
-		stored := audit(t, database, j)
-		t.Logf("table: %d times SIGTERM: %s; %d stored; ended after at most %s", ends+1, j.summary(), stored, slowest.Round(time.Millisecond))
+		audit(t, database, j).tell(t, slowest, "SIGTERM, %d times, %s", ends+1, path.Base(t.Name()))
 	})
 }

@@ -45,8 +45,7 @@ func TestSoakPostgresCrash(t *testing.T) {
 		t.Errorf("the first report after a crash that nobody noticed got %d, want 200: %s", got, text)
 	}
 	s.terminate()
-	stored := audit(t, c.url, j)
-	t.Logf("table: %d crashes of PostgreSQL: %s; %d stored; reports saved again after at most %s", crashes, j.summary(), stored, slowest.Round(time.Millisecond))
+	audit(t, c.url, j).tell(t, slowest, "PostgreSQL crashed, %d times", crashes+1)
 }
 
 // A server that is started without its database says so, and begins when the
@@ -102,8 +101,7 @@ func TestSoakPostgresAway(t *testing.T) {
 	j.await(t, 200)
 	l.finish()
 	s.terminate()
-	stored := audit(t, c.url, j)
-	t.Logf("table: PostgreSQL away at start, then for %s: %s; %d stored; reports saved %s after the start, %s after the outage", away, j.summary(), stored, atStart.Round(time.Millisecond), between.Round(time.Millisecond))
+	audit(t, c.url, j).tell(t, max(atStart, between), "PostgreSQL away at the start, then for %s", away)
 }
 
 // A PostgreSQL that takes connections and says nothing, like a lost host: the
@@ -131,11 +129,10 @@ func TestSoakPostgresFrozen(t *testing.T) {
 	if err := awaitStatus(s.url+"/readyz", http.StatusOK, frozen+readyLimit); err != nil {
 		t.Error(err)
 	}
-	j.await(t, 100)
+	again := j.await(t, 1)
 	l.finish()
 	s.terminate()
-	stored := audit(t, c.url, j)
-	t.Logf("table: PostgreSQL frozen for %s: %s; %d stored; another server ended meanwhile in %s", frozen, j.summary(), stored, took.Round(time.Millisecond))
+	audit(t, c.url, j).tell(t, again, "PostgreSQL frozen for %s; a server ended meanwhile after %s", frozen, took.Round(time.Millisecond))
 }
 
 // When the database's administrator cuts all connections, senders may be told
@@ -156,8 +153,7 @@ func TestSoakConnectionsCut(t *testing.T) {
 	}
 	l.finish()
 	s.terminate()
-	stored := audit(t, database, j)
-	t.Logf("table: %d times all connections cut: %s; %d stored; reports saved again after at most %s", cuts, j.summary(), stored, slowest.Round(time.Millisecond))
+	audit(t, database, j).tell(t, slowest, "all connections cut, %d times", cuts)
 }
 
 // A lock that an administrator holds on the table, longer than a commit may
@@ -184,6 +180,5 @@ func TestSoakTableLocked(t *testing.T) {
 	again := j.await(t, 1)
 	l.finish()
 	s.terminate()
-	stored := audit(t, database, j)
-	t.Logf("table: a table locked for %s: %s; %d stored; reports saved again after %s", locked, j.summary(), stored, again.Round(time.Millisecond))
+	audit(t, database, j).tell(t, again, "a table locked for %s", locked)
 }

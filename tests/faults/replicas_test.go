@@ -5,6 +5,7 @@ package faults_test
 import (
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,6 +20,10 @@ import (
 // share it.
 func TestSoakReplicasStart(t *testing.T) {
 	t.Parallel()
+	var (
+		all     verdict
+		slowest time.Duration
+	)
 	rounds := count(1, 10)
 	for range rounds {
 		database, j := storetest.Postgres(t), newJournal(1)
@@ -30,16 +35,16 @@ func TestSoakReplicasStart(t *testing.T) {
 		for _, s := range replicas {
 			s.awaitReady()
 		}
-		took := time.Since(began)
+		slowest = max(slowest, time.Since(began))
 		l := startLoad(t, j, replicas...)
 		j.await(t, 300)
 		l.finish()
 		for _, s := range replicas {
 			s.terminate()
 		}
-		stored := audit(t, database, j)
-		t.Logf("table: three replicas started at once: %s; %d stored; all ready after %s", j.summary(), stored, took.Round(time.Millisecond))
+		all.add(audit(t, database, j))
 	}
+	all.tell(t, slowest, "three replicas started at once, %d times", rounds)
 }
 
 // Two replicas share a database under load, and one of them is killed.
@@ -63,8 +68,7 @@ func TestSoakReplicas(t *testing.T) {
 	for _, s := range replicas {
 		s.terminate()
 	}
-	stored := audit(t, database, j)
-	t.Logf("table: two replicas, %d times one of them killed: %s; %d stored", kills, j.summary(), stored)
+	audit(t, database, j).tell(t, 0, "two replicas, %d times one of them killed", kills)
 }
 
 // Of equal reports that come at once, one is stored and all others are told so.
@@ -102,8 +106,7 @@ func equalPosts(t *testing.T, database string, replicas int) {
 	for _, s := range servers {
 		s.terminate()
 	}
-	stored := audit(t, database, j)
-	t.Logf("table: %d times 200 equal posts at once to %d replicas: %s; %d stored", rounds, replicas, j.summary(), stored)
+	audit(t, database, j).tell(t, 0, "200 equal posts at once, %d times, %d replicas, %s", rounds, replicas, path.Base(t.Name()))
 }
 
 // postAtOnce posts a report 200 times at once and returns how often each status
