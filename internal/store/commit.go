@@ -47,6 +47,8 @@ type request struct {
 	report   ci.Report
 	prepared *written // its rows if the pipeline is new; nil: not made yet
 	project  project  // of prepared
+	finishes int64    // the delivery that is done when the report is saved; 0: none
+	delivery []any    // the row of a delivery, in the place of a report
 	reply    chan reply
 }
 
@@ -59,12 +61,12 @@ type reply struct {
 // share transactions. The error is an *ci.InvalidError, ErrClash, ErrBusy,
 // ErrAway, ErrClosed, or of ctx.
 func (s *Store) Save(ctx context.Context, r ci.Report) (Outcome, error) {
-	outcome, err := s.save(ctx, r)
+	outcome, err := s.save(ctx, r, 0)
 	s.stats.report(outcome, err)
 	return outcome, err
 }
 
-func (s *Store) save(ctx context.Context, r ci.Report) (Outcome, error) {
+func (s *Store) save(ctx context.Context, r ci.Report, delivery int64) (Outcome, error) {
 	r.Normalize()
 	if err := r.Validate(); err != nil {
 		return 0, err
@@ -72,7 +74,7 @@ func (s *Store) save(ctx context.Context, r ci.Report) (Outcome, error) {
 	if s.away.Load() {
 		return 0, ErrAway
 	}
-	q := &request{report: r, reply: make(chan reply, 1)}
+	q := &request{report: r, finishes: delivery, reply: make(chan reply, 1)}
 	if p, known := s.projects.get(r.Project, s.config.Now()); known && s.rowIDs.any() {
 		s.prepareRows(q, p)
 	}

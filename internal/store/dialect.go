@@ -247,6 +247,15 @@ func (e engine) refuseShards() error {
 	return nil
 }
 
+// skipLocked ends a query of rows to take: rows that another replica is taking
+// are passed over. SQLite has one writer.
+func (e engine) skipLocked() string {
+	if e == postgresEngine {
+		return " FOR UPDATE SKIP LOCKED"
+	}
+	return ""
+}
+
 // A class is what an error of the database means for the reports of a batch.
 type class string
 

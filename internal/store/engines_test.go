@@ -55,7 +55,7 @@ func TestSchemasOfBothEnginesAgree(t *testing.T) {
 // columnLine is one column; in SQLite the rowid is what an identity is in
 // PostgreSQL, and its key is left out on both sides.
 func columnLine(name, kind string, null, identity bool, byDefault string) string {
-	kind = cmp.Or(map[string]string{"real": "double precision", "integer": "bigint"}[strings.ToLower(kind)], strings.ToLower(kind))
+	kind = cmp.Or(map[string]string{"real": "double precision", "integer": "bigint", "blob": "bytea"}[strings.ToLower(kind)], strings.ToLower(kind))
 	line := name + " " + kind
 	switch {
 	case identity:

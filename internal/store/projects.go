@@ -56,6 +56,9 @@ func (s *Store) resolve(ctx context.Context, batch []*request) (map[string]proje
 	var unknown []string
 	now := s.config.Now()
 	for _, q := range batch {
+		if q.delivery != nil {
+			continue
+		}
 		name := q.report.Project
 		if _, seen := found[name]; seen {
 			continue

@@ -37,22 +37,31 @@ func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error
 	}
 	defer func() { _ = tx.Rollback() }() // no-op once committed
 
+	if err := s.writeDeliveries(ctx, tx, batch); err != nil {
+		return nil, err
+	}
 	if groups, err = s.dropReported(ctx, tx, batch, groups, replies); err != nil {
 		return nil, err
 	}
-	if len(groups) == 0 {
-		return replies, nil
+	if len(groups) == 0 && !carriesDeliveries(batch) {
+		return replies, nil // nothing was written
 	}
 	for _, g := range groups {
 		s.fold(g, batch, replies)
 	}
-	if err := s.write(ctx, tx, batch, groups, replies); err != nil {
-		return nil, err
+	if len(groups) > 0 {
+		if err := s.write(ctx, tx, batch, groups, replies); err != nil {
+			return nil, err
+		}
 	}
 	if err := tx.Commit(); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
 	return replies, nil
+}
+
+func carriesDeliveries(batch []*request) bool {
+	return slices.ContainsFunc(batch, func(q *request) bool { return q.delivery != nil || q.finishes != 0 })
 }
 
 // groupByKey returns the pipelines of the batch in order of their keys, so
@@ -61,6 +70,9 @@ func groupByKey(batch []*request, projects map[string]project) []*group {
 	byKey := make(map[key]*group, len(batch))
 	groups := make([]*group, 0, len(batch))
 	for i, q := range batch {
+		if q.delivery != nil {
+			continue
+		}
 		p := projects[q.report.Project]
 		k := key{p.id, q.report.Pipeline.ID}
 		g := byKey[k]
@@ -316,7 +328,7 @@ var (
 
 	batchStatements = []statement{
 		reportedStatement, insertPipelines, insertReportedPipelines, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases,
-		putPipelines, putJobs, insertJobs, insertReportedJobs, insertSteps, insertPhases,
+		insertDeliveries, finishDeliveries, putPipelines, putJobs, insertJobs, insertReportedJobs, insertSteps, insertPhases,
 	}
 )
 

@@ -111,6 +111,8 @@ func (c *column) IndexType() any {
 		return false
 	case double:
 		return float64(0)
+	case bytea:
+		return []byte(nil)
 	}
 	return ""
 }

@@ -81,6 +81,8 @@ type Store struct {
 	stats      stats
 	rowIDs     rowIDs
 	queue      chan *request
+	received   chan struct{} // a delivery came
+	bodies     packer
 	away       atomic.Bool
 	closing    sync.RWMutex // held for reading while a request is put in the queue
 	closed     bool
@@ -99,8 +101,8 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		config: config, engine: engine, phasesHash: config.Phases.Hash(),
-		queue: make(chan *request, maxQueue), done: make(chan struct{}), statements: map[string]*sql.Stmt{},
+		config: config, engine: engine, phasesHash: config.Phases.Hash(), bodies: newPacker(),
+		queue: make(chan *request, maxQueue), received: make(chan struct{}, 1), done: make(chan struct{}), statements: map[string]*sql.Stmt{},
 	}
 	if s.db, err = engine.open(address, config.Exclusive); err == nil {
 		err = s.prepare(ctx)

@@ -14,6 +14,7 @@ const (
 	text    kind = "text"
 	boolean kind = "boolean"
 	double  kind = "double precision"
+	bytea   kind = "bytea"
 )
 
 // A table is what the committer writes of a table: its columns in the order
@@ -125,7 +126,12 @@ var (
 		columns(bigint, "pipeline_created_ms first_start_ms last_finish_ms time_to_ms span_ms work_ms attempts"),
 	)
 
-	tables = []*table{keysTable, projectsTable, pipelinesTable, reportedPipelines, jobsTable, reportedJobs, stepsTable, phasesTable}
+	deliveriesTable = newTable("deliveries", 2,
+		columns(text, "provider dedupe_key event"), columns(bigint, "received_ms"), columns(text, "state"),
+		columns(bigint, "tries leased_until_ms"), columns(bytea, "body"),
+	)
+
+	tables = []*table{keysTable, projectsTable, deliveriesTable, pipelinesTable, reportedPipelines, jobsTable, reportedJobs, stepsTable, phasesTable}
 )
 
 func columns(k kind, names string) []columnDef {
