@@ -1,0 +1,122 @@
+// Package collect brings reports in by itself: what waits in the inbox, and
+// what the CI systems have that nobody sent. It holds no SQL and no rule of a
+// provider.
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+)
+
+// The limits of the inbox's worker.
+const (
+	atOnce    = 64          // deliveries taken and saved together
+	lookEvery = time.Second // for deliveries that came to another replica
+	maxTries  = 20          // of a delivery whose reports can't be saved
+)
+
+// A Parser makes reports of a provider's delivery. No report and no error: it
+// tells of no pipeline.
+type Parser func(provider, event string, body []byte) ([]ci.Report, error)
+
+// An Inbox saves the reports of the deliveries that wait. Several may run at
+// once, in one process or in many.
+type Inbox struct {
+	Store *store.Store
+	Parse Parser
+	Log   *slog.Logger
+}
+
+// Run works until ctx is done, and finishes what it has taken.
+func (in *Inbox) Run(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if in.work(ctx) {
+			continue
+		}
+		select {
+		case <-in.Store.Received():
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// work saves what waits and tells whether there was something.
+func (in *Inbox) work(ctx context.Context) bool {
+	taken, err := in.Store.TakeDeliveries(ctx, atOnce)
+	if err != nil {
+		if ctx.Err() == nil {
+			in.Log.WarnContext(ctx, "deliveries wait: they can't be read now", "error", err)
+		}
+		return false
+	}
+	// What is taken is finished, also when it is time to stop.
+	ctx = context.WithoutCancel(ctx)
+	var wg sync.WaitGroup
+	for i := range taken {
+		wg.Go(func() { in.deliver(ctx, &taken[i]) })
+	}
+	wg.Wait()
+	return len(taken) > 0
+}
+
+func (in *Inbox) deliver(ctx context.Context, t *store.Taken) {
+	state, reason := in.save(ctx, t)
+	if state == "" {
+		return
+	}
+	if state == store.DeliveryFailed {
+		in.Log.WarnContext(ctx, "delivery failed", "delivery", t.ID, "provider", t.Provider, "event", t.Event, "reason", reason)
+	}
+	if err := in.Store.CloseDelivery(ctx, t.ID, state, reason); err != nil {
+		in.Log.WarnContext(ctx, "delivery waits: its end can't be written now", "delivery", t.ID, "error", err)
+	}
+}
+
+// save saves the delivery's reports. It returns how the delivery ends, or
+// nothing where it is done already or will be tried again.
+func (in *Inbox) save(ctx context.Context, t *store.Taken) (state store.DeliveryState, reason string) {
+	reports, err := in.parse(t)
+	switch {
+	case err != nil:
+		return store.DeliveryFailed, err.Error()
+	case len(reports) == 0:
+		return store.DeliveryIgnored, "it tells of no pipeline"
+	}
+	last := len(reports) - 1
+	for i := range reports {
+		if i < last {
+			_, err = in.Store.Save(ctx, reports[i])
+		} else {
+			_, err = in.Store.SaveDelivered(ctx, reports[i], t.ID)
+		}
+		if err == nil {
+			continue
+		}
+		_, invalid := errors.AsType[*ci.InvalidError](err)
+		if invalid || errors.Is(err, store.ErrClash) || t.Tries >= maxTries {
+			return store.DeliveryFailed, err.Error()
+		}
+		return "", "" // the lease runs out and it is tried again
+	}
+	return "", ""
+}
+
+// parse keeps the worker alive whatever a parser does.
+func (in *Inbox) parse(t *store.Taken) (reports []ci.Report, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the parser broke down: %v", p)
+		}
+	}()
+	return in.Parse(t.Provider, t.Event, t.Body)
+}
