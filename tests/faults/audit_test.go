@@ -68,6 +68,15 @@ func audit(t testing.TB, database string, j *journal) verdict {
 			complain("report %d is not stored as it was said; it has %d phases, want 2 (-want +got):\n%s", n, phases[n], diff)
 		}
 	}
+	kept := readWords(t, db)
+	for i, e := range j.entries {
+		if n := j.first + report(i); e.told == [messages]bool{true, true} {
+			if diff := cmp.Diff(n.wordsKept(), kept[n]); diff != "" {
+				v.half++
+				complain("what the CI system told of pipeline %d is not kept (-want +got):\n%s", n, diff)
+			}
+		}
+	}
 	for n, rows := range found {
 		t.Errorf("nobody sent report %d: %v", n, rows)
 	}

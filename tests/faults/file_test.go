@@ -125,7 +125,7 @@ func useDamaged(t *testing.T, database string, before *journal) verdict {
 	refused := 0
 	for range 30 {
 		n := j.next()
-		got, text := l.post(s, n.body(t))
+		got, text := l.post(s, "/save_metrics", n.body(t))
 		if got != 200 && got != 503 {
 			t.Errorf("a new report: answer %d, want 200 or 503: %s", got, text)
 		}
@@ -135,7 +135,7 @@ func useDamaged(t *testing.T, database string, before *journal) verdict {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if old, found := before.old(); found {
-			got, text := l.post(s, old.body(t))
+			got, text := l.post(s, "/save_metrics", old.body(t))
 			if got != 208 && got != 503 {
 				t.Errorf("an old report: answer %d, want 208 or 503: %s", got, text)
 			}

@@ -26,9 +26,10 @@ type journal struct {
 
 // An entry is what became of one report.
 type entry struct {
-	created int  // answers 200
-	known   int  // answers 208
-	unclear bool // a sender was not told what became of it
+	created int            // answers 200
+	known   int            // answers 208
+	unclear bool           // a sender was not told what became of it
+	told    [messages]bool // which native reports are acknowledged
 }
 
 func (e entry) acknowledged() bool { return e.created+e.known > 0 }
@@ -91,6 +92,27 @@ func (j *journal) answered(n report, status int, wasStored bool) {
 	case j.moments <- struct{}{}:
 	default:
 	}
+}
+
+// told notes that a native report is acknowledged.
+func (j *journal) told(n report, message int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.entries[n-j.first].told[message] = true
+}
+
+func (j *journal) toldBefore(n report, message int) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.entries[n-j.first].told[message]
+}
+
+// forgotten notes that something acknowledged was lost.
+func (j *journal) forgotten(format string, args ...any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lost++
+	j.note(format, args...)
 }
 
 // tally counts an answer, of whatever kind, and how long it took.

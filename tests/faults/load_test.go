@@ -88,9 +88,7 @@ func (l *load) send() {
 	for !l.stopped() {
 		switch die := rand.IntN(100); {
 		case die < 5:
-			if old, found := l.journal.old(); found {
-				l.deliver(old)
-			}
+			l.remind()
 		case die < 8:
 			n := l.journal.next()
 			var twin sync.WaitGroup
@@ -100,35 +98,41 @@ func (l *load) send() {
 		case die < 10:
 			l.sendBad()
 		default:
-			l.deliver(l.journal.next())
+			l.deliverAll(l.journal.next())
 		}
 		time.Sleep(rand.N(5 * time.Millisecond))
 	}
 }
 
-// deliver posts a report until it is acknowledged.
+// deliver posts a legacy report until it is acknowledged.
 func (l *load) deliver(n report) {
 	body := n.body(l.t)
-	at := rand.IntN(len(l.servers))
-	var given time.Time // when a sender may give up
-	for {
+	l.persist(fmt.Sprintf("report %d", n), func(s *server) bool {
 		wasStored := l.journal.acknowledgedBefore(n)
-		s := l.servers[at%len(l.servers)]
-		status, text := l.post(s, body)
+		status, text := l.post(s, "/save_metrics", body)
 		l.journal.answered(n, status, wasStored)
 		switch status {
 		case http.StatusOK, http.StatusAlreadyReported:
-			return
+			return true
 		case http.StatusServiceUnavailable, noAnswer:
-		default:
-			l.journal.fault("report %d got %d: %s", n, status, text)
-			return
+			return false
 		}
+		l.journal.fault("report %d got %d: %s", n, status, text)
+		return true
+	})
+}
+
+// persist posts to one server after the other until post tells that it is done,
+// as real senders do.
+func (l *load) persist(what string, post func(s *server) (done bool)) {
+	at := rand.IntN(len(l.servers))
+	var given time.Time // when a sender may give up
+	for !post(l.servers[at%len(l.servers)]) {
 		if l.stopped() {
 			if given.IsZero() {
 				given = time.Now().Add(settled)
 			} else if time.Now().After(given) {
-				l.journal.fault("report %d is not acknowledged %s after the last fault: %d %s", n, settled, status, text)
+				l.journal.fault("%s is not acknowledged %s after the last fault", what, settled)
 				return
 			}
 		}
@@ -142,7 +146,7 @@ func (l *load) deliver(n report) {
 // sendBad posts what is no report: it must be refused, and nothing of it kept.
 func (l *load) sendBad() {
 	body := bytes.Replace((firstAlone - 1).body(l.t), []byte(`"has_restarts"`), []byte(`"had_restarts"`), 1)
-	status, text := l.post(l.servers[rand.IntN(len(l.servers))], body)
+	status, text := l.post(l.servers[rand.IntN(len(l.servers))], "/save_metrics", body)
 	clear := status == http.StatusBadRequest && strings.Contains(text, "has_restarts")
 	if !clear && status != http.StatusServiceUnavailable && status != noAnswer {
 		l.journal.fault("a report without has_restarts got %d: %s", status, text)
@@ -153,9 +157,9 @@ func (l *load) sendBad() {
 const noAnswer = 0
 
 // post sends a body and judges the answer's form.
-func (l *load) post(s *server, body []byte) (status int, text string) {
+func (l *load) post(s *server, path string, body []byte) (status int, text string) {
 	began := time.Now()
-	status, text, err := l.try(s.url+"/save_metrics", body)
+	status, text, err := l.try(s.url+path, body)
 	name := strconv.Itoa(status)
 	if err != nil {
 		name, status, text = "none", noAnswer, err.Error()
@@ -179,7 +183,7 @@ func (l *load) try(url string, body []byte) (status int, text string, err error)
 	}
 	text = string(answer)
 	switch after, err := strconv.Atoi(resp.Header.Get("Retry-After")); {
-	case resp.StatusCode < 300 && text != "":
+	case resp.StatusCode < 300 && text != "" && strings.HasSuffix(url, "/save_metrics"):
 		l.journal.fault("an answer %d with a body: %s", resp.StatusCode, text)
 	case resp.StatusCode == http.StatusServiceUnavailable && (err != nil || after < 1):
 		l.journal.fault("an answer 503 without Retry-After: %v %s", resp.Header, text)

@@ -40,7 +40,7 @@ func TestSoakPostgresCrash(t *testing.T) {
 	c.start()
 	time.Sleep(time.Second)
 	n := j.next()
-	got, text := l.post(s, n.body(t))
+	got, text := l.post(s, "/save_metrics", n.body(t))
 	if j.answered(n, got, false); got != http.StatusOK {
 		t.Errorf("the first report after a crash that nobody noticed got %d, want 200: %s", got, text)
 	}

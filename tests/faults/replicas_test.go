@@ -120,7 +120,7 @@ func postAtOnce(l *load, n report, servers []*server) map[int]int {
 	for i := range 200 {
 		group.Go(func() {
 			<-gate
-			status, _ := l.post(servers[i%len(servers)], body)
+			status, _ := l.post(servers[i%len(servers)], "/save_metrics", body)
 			l.journal.answered(n, status, false)
 			mu.Lock()
 			defer mu.Unlock()

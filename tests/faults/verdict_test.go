@@ -33,12 +33,12 @@ func (v *verdict) add(other verdict) {
 
 // tell writes the row: `make soak | grep -o '| .*'` is the fault table. Its
 // columns: what was done; reports sent, acknowledged, lost, doubled, half
-// stored; answers 200, 208, 400, 503, none for the server was dead; the slowest
+// stored; answers 200 or 201, 208, 400, 503, none for the server was dead; the slowest
 // answer, and the longest until all was well again.
 func (v verdict) tell(t testing.TB, recovered time.Duration, what string, args ...any) {
 	t.Helper()
 	t.Logf("| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %s | %s |", fmt.Sprintf(what, args...),
 		v.sent, v.acknowledged, v.lost, v.doubled, v.half,
-		v.answers["200"], v.answers["208"], v.answers["400"], v.answers["503"], v.answers["none"],
+		v.answers["200"]+v.answers["201"], v.answers["208"], v.answers["400"], v.answers["503"], v.answers["none"],
 		v.longest.Round(time.Millisecond), recovered.Round(time.Millisecond))
 }
