@@ -139,11 +139,11 @@ func (s *Server) URL() string {
 
 // Example is a command that sends a first report to the server.
 func (s *Server) Example() string {
-	token := ""
+	header := ""
 	if !s.door.open() {
-		token = " -H 'Authorization: Bearer TOKEN'"
+		header = " -H 'Authorization: Bearer TOKEN'"
 	}
-	return "curl -i " + s.URL() + "/save_metrics" + token + ` -H 'Content-Type: application/json' -d '{
+	return "curl -i " + s.URL() + "/save_metrics" + header + ` -H 'Content-Type: application/json' -d '{
   "project": "test/project", "pipeline_id": 1, "ref": "master",
   "created_at": "2023-06-13T14:11:24.029+07:00",
   "duration": 97, "duration_e2e": 27, "has_restarts": false,
