@@ -207,12 +207,12 @@ func (s *Server) open(ctx context.Context) opened {
 	if err != nil {
 		return opened{nil, err}
 	}
-	s.health.open(st)
 	s.door.stored.Store(st)
 	if err := s.door.hasKey(ctx, st); err != nil {
 		return opened{st, err}
 	}
 	s.app.Store(s.routes(st))
+	s.health.open(st) // not before requests are let in
 	s.log.InfoContext(ctx, "ready", "engine", st.Engine())
 	return opened{st, nil}
 }
