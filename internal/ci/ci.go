@@ -51,6 +51,15 @@ type Pipeline struct {
 	StartedAt     time.Time `json:"started_at,omitzero"`
 	FinishedAt    time.Time `json:"finished_at,omitzero"`
 	UpdatedAt     time.Time `json:"updated_at,omitzero"` // when the CI last changed it
+	Parent        *Parent   `json:"parent,omitempty"`    // the pipeline that started it; nil: none, or not said
+}
+
+// A Parent is the pipeline that started another one, maybe in another project,
+// and the job of it that did.
+type Parent struct {
+	Project    string `json:"project"`
+	PipelineID int64  `json:"pipeline_id"`
+	JobID      string `json:"job_id,omitempty"`
 }
 
 // An Attempt is one execution of a job; a retry is another attempt.

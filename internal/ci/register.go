@@ -37,6 +37,7 @@ var (
 		instant(func(r *Report) *time.Time { return &r.Pipeline.StartedAt }),
 		instant(func(r *Report) *time.Time { return &r.Pipeline.FinishedAt }),
 		instant(func(r *Report) *time.Time { return &r.Pipeline.UpdatedAt }),
+		encoded(func(r *Report) **Parent { return &r.Pipeline.Parent }, func(p *Parent) bool { return p != nil }),
 	}
 	attemptRegisters = []register[Attempt]{
 		text(func(a *Attempt) *string { return &a.Name }),

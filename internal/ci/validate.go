@@ -88,6 +88,13 @@ func (v *validator) pipeline(p *Pipeline) {
 	v.time("/pipeline/started_at", p.StartedAt)
 	v.time("/pipeline/finished_at", p.FinishedAt)
 	v.time("/pipeline/updated_at", p.UpdatedAt)
+	if up := p.Parent; up != nil {
+		v.text("/pipeline/parent/project", up.Project, MaxText, true)
+		if up.PipelineID < 1 {
+			v.bad("/pipeline/parent/pipeline_id", "must be a whole number from 1 to 9223372036854775807")
+		}
+		v.text("/pipeline/parent/job_id", up.JobID, MaxText, false)
+	}
 }
 
 func (v *validator) attempt(at string, a *Attempt) {

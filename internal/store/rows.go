@@ -57,9 +57,14 @@ func pipelineRow(k key, rowID int64, rec *ci.Record, branchInForce, phasesHash s
 		row = append(row, nil, nil, nil)
 	}
 	if m := rec.Metrics; m != nil {
-		return append(row, millisOf(m.CreatedAt), m.DurationS, m.DurationE2eS, nullable(m.HasRestarts))
+		row = append(row, millisOf(m.CreatedAt), m.DurationS, m.DurationE2eS, nullable(m.HasRestarts))
+	} else {
+		row = append(row, nil, nil, nil, nil)
 	}
-	return append(row, nil, nil, nil, nil)
+	if up := p.Parent; up != nil {
+		return append(row, up.Project, up.PipelineID, nullText(up.JobID))
+	}
+	return append(row, nil, nil, nil)
 }
 
 func jobRow(k key, rowID int64, a *ci.AttemptRecord, pipelineCreated int64) []any {
@@ -168,7 +173,8 @@ type loaded struct {
 const selectPipelines = `SELECT p.project_id, p.id, p.provider, p.external_id, p.workflow, p.url, p.ref, p.ref_kind, p.default_branch, p.commit_sha,
 	p.change_id, p.trigger, p.said_state, p.said_result, p.raw_status, p.created_ms, p.started_ms, p.finished_ms, p.updated_ms, p.ranks,
 	p.branch_in_force, p.has_legacy, p.legacy_ref, p.legacy_on_default, p.legacy_project_number,
-	p.metrics_created_ms, p.metrics_duration_s, p.metrics_duration_e2e_s, p.metrics_has_restarts, pr.name
+	p.metrics_created_ms, p.metrics_duration_s, p.metrics_duration_e2e_s, p.metrics_has_restarts,
+	p.parent_project, p.parent_pipeline_id, p.parent_job_id, pr.name
 	FROM %s CROSS JOIN pipelines p LEFT JOIN projects pr ON pr.id = p.project_id
 	WHERE p.project_id = staged.project_id AND p.id = staged.id`
 
@@ -177,7 +183,8 @@ func scanPipeline(rows *sql.Rows) (key, *loaded, error) {
 		k                                                                         key
 		provider, externalID, workflow, url, ref, refKind, branch, commit, change sql.NullString
 		trigger, state, result, raw, ranks, inForce, legacyRef, project           sql.NullString
-		created, started, finished, updated, legacyNumber, metricsCreated         sql.NullInt64
+		parentProject, parentJob                                                  sql.NullString
+		created, started, finished, updated, legacyNumber, metricsCreated, parent sql.NullInt64
 		hasLegacy                                                                 bool
 		legacyOnDefault, metricsRestarts                                          sql.NullBool
 		duration, durationE2e                                                     sql.NullFloat64
@@ -185,7 +192,7 @@ func scanPipeline(rows *sql.Rows) (key, *loaded, error) {
 	if err := rows.Scan(&k.project, &k.id, &provider, &externalID, &workflow, &url, &ref, &refKind, &branch, &commit,
 		&change, &trigger, &state, &result, &raw, &created, &started, &finished, &updated, &ranks,
 		&inForce, &hasLegacy, &legacyRef, &legacyOnDefault, &legacyNumber,
-		&metricsCreated, &duration, &durationE2e, &metricsRestarts, &project); err != nil {
+		&metricsCreated, &duration, &durationE2e, &metricsRestarts, &parentProject, &parent, &parentJob, &project); err != nil {
 		return k, nil, fmt.Errorf("read a pipeline: %w", err)
 	}
 	rec := &ci.Record{}
@@ -199,6 +206,7 @@ func scanPipeline(rows *sql.Rows) (key, *loaded, error) {
 		DefaultBranch: branch.String, Commit: commit.String, ChangeID: change.String, Trigger: trigger.String,
 		State: ci.State(state.String), Result: ci.Result(result.String), RawStatus: raw.String,
 		CreatedAt: timeOf(created), StartedAt: timeOf(started), FinishedAt: timeOf(finished), UpdatedAt: timeOf(updated),
+		Parent: pointer(ci.Parent{Project: parentProject.String, PipelineID: parent.Int64, JobID: parentJob.String}, parent.Valid),
 	}
 	rec.ForgetUnsaid()
 	if hasLegacy {

@@ -99,6 +99,7 @@ var (
 		columns(boolean, "has_legacy"), columns(text, "legacy_ref"), columns(boolean, "legacy_on_default"),
 		columns(bigint, "legacy_project_number metrics_created_ms"),
 		columns(double, "metrics_duration_s metrics_duration_e2e_s"), columns(boolean, "metrics_has_restarts"),
+		columns(text, "parent_project"), columns(bigint, "parent_pipeline_id"), columns(text, "parent_job_id"),
 	)
 	reportedPipelines = pipelinesTable.only("reported_pipelines", `project_id id row_id ref created_ms created_known branch_in_force on_default_branch
 		state has_restarts attempts phases_hash has_legacy legacy_ref legacy_on_default legacy_project_number

@@ -17,6 +17,7 @@ type Truth struct {
 	Created  time.Time
 	End      time.Time // everything had finished
 	Attempts []Attempt // in order of their ids
+	Parent   *ci.Parent
 }
 
 // An Attempt is what really happened to one attempt.
@@ -42,6 +43,9 @@ func DrawTruth(t *rapid.T) Truth {
 	}
 	truth := Truth{Created: start.Add(millis("created", 1e6))}
 	truth.End = truth.Created
+	if rapid.Bool().Draw(t, "has a parent") {
+		truth.Parent = &ci.Parent{Project: "acme/all", PipelineID: 7, JobID: rapid.SampledFrom([]string{"", "70"}).Draw(t, "parent's job")}
+	}
 	id := rapid.IntRange(1, 1e6).Draw(t, "first id")
 	for _, stage := range stages {
 		for _, name := range jobs[stage] {
@@ -82,6 +86,9 @@ func (truth *Truth) Told(at time.Time, source ci.Source) ci.Report {
 	r.Pipeline = ci.Pipeline{Ref: "main", CreatedAt: see(truth.Created), State: ci.Running}
 	if !at.Before(truth.End) {
 		r.Pipeline.State, r.Pipeline.Result, r.Pipeline.FinishedAt = ci.Finished, truth.result(), see(truth.End)
+	}
+	if source != ci.Push {
+		r.Pipeline.Parent = truth.Parent
 	}
 	if source == ci.API {
 		r.Pipeline.UpdatedAt = at
