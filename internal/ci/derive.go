@@ -183,6 +183,9 @@ func (rec *Record) onDefault(ref, defaultBranch string) bool {
 	if rec.Legacy != nil && rec.Legacy.OnDefaultBranch != nil && rec.Words.Pipeline.Ref == "" {
 		return *rec.Legacy.OnDefaultBranch
 	}
+	if kind := rec.Words.Pipeline.RefKind; kind == "change" || kind == "tag" {
+		return false // a change may come from another repository's branch of that name
+	}
 	defaultBranch = cmp.Or(rec.Words.Pipeline.DefaultBranch, defaultBranch)
 	if defaultBranch == "" {
 		return ref == "master" || ref == "main"
@@ -192,8 +195,9 @@ func (rec *Record) onDefault(ref, defaultBranch string) bool {
 
 func (rec *Record) state(counted []*AttemptRecord) (State, Result) {
 	p := &rec.Words.Pipeline
+	// What was retried has ended, also where nobody told us its end.
 	has := func(s State) bool {
-		return slices.ContainsFunc(counted, func(a *AttemptRecord) bool { return a.State == s })
+		return slices.ContainsFunc(counted, func(a *AttemptRecord) bool { return a.State == s && !a.Retried })
 	}
 	switch {
 	case has(Running):
@@ -264,6 +268,9 @@ func (a *AttemptRecord) deriveMetrics() (failed bool) {
 		case "up_without_pull":
 			a.NoPull = whole
 		}
+	}
+	if a.PullS != nil && a.NoPull != nil {
+		a.UpS = new(*a.PullS + *a.NoPull) // the original's client truncates first, then adds
 	}
 	return a.InFailed
 }

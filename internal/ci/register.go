@@ -106,7 +106,9 @@ func encoded[T, V any](at func(*T) *V, said func(V) bool) register[T] {
 }
 
 // status holds state, result and raw status together: the result of one
-// message beside the state of another would be a thing that nobody said.
+// message beside the state of another would be a thing that nobody said. Of
+// two messages of one instant, the one that is further on its way stays: times
+// in whole seconds often can't tell the start of something from its end.
 func status[T any](at func(*T) (*State, *Result, *string)) register[T] {
 	return register[T]{
 		said: func(v *T) bool {
@@ -120,10 +122,16 @@ func status[T any](at func(*T) (*State, *Result, *string)) register[T] {
 		},
 		text: func(v *T) string {
 			state, result, raw := at(v)
-			return string(*state) + "/" + string(*result) + "/" + *raw
+			return way[*state] + "/" + *raw + "/" + string(*result) + "/" + string(*state)
 		},
 	}
 }
+
+// way is how far each state is on the way. Queued and blocked are equally far,
+// as a job may go from one to the other and back; there the words of the
+// provider decide, of which GitLab's happen to be in their order: created,
+// manual, pending.
+var way = map[State]string{Unknown: "1", Queued: "2", Blocked: "2", Running: "3", Finished: "4"}
 
 // steps holds all steps that one message read in one source.
 func steps(source StepSource) register[Attempt] {
