@@ -15,6 +15,7 @@ import (
 
 const (
 	maxBatch      = 256
+	maxEntries    = 20_000 // attempts in a batch, if it has more than one report
 	maxQueue      = 4096
 	maxTries      = 3 // of a batch that another writer was in the way of
 	probeInterval = 500 * time.Millisecond
@@ -127,16 +128,25 @@ func (s *Store) commitLoop() {
 	}
 }
 
+// entries is how many attempts the report tells of.
+func (q *request) entries() int {
+	n := len(q.report.Jobs)
+	if q.report.Legacy != nil {
+		n += len(q.report.Legacy.Entries)
+	}
+	return n
+}
+
 // gather returns first and whatever else is waiting, without waiting for more.
 func (s *Store) gather(first *request) []*request {
-	batch := []*request{first}
-	for len(batch) < maxBatch {
+	batch, entries := []*request{first}, first.entries()
+	for len(batch) < maxBatch && entries < maxEntries {
 		select {
 		case q, open := <-s.queue:
 			if !open {
 				return batch
 			}
-			batch = append(batch, q)
+			batch, entries = append(batch, q), entries+q.entries()
 		default:
 			return batch
 		}
@@ -172,7 +182,11 @@ func (s *Store) commitBatch(batch []*request) {
 // tryBatch saves the batch; when another writer was in the way, again.
 func (s *Store) tryBatch(batch []*request) (replies []reply, err error) {
 	// Not a request's context: the batch belongs to many of them.
-	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	limit := commitTimeout
+	for _, q := range batch {
+		limit += time.Duration(q.entries()) * entryTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	for try := 1; ; try++ {
 		start := time.Now()

@@ -38,7 +38,9 @@ const (
 
 // The limits of one conversation with a database.
 const (
-	commitTimeout  = 10 * time.Second // a batch, begin to commit
+	commitTimeout  = 10 * time.Second       // a batch, begin to commit
+	entryTimeout   = 200 * time.Microsecond // more for each attempt in it: 30 s for the greatest report
+	stmtTimeout    = 60 * time.Second       // the server's own limit of a statement, should we be gone
 	connectTimeout = 3 * time.Second
 	readTimeout    = 5 * time.Second // a reader holds SQLite's log back no longer
 	maxConnections = 16              // to PostgreSQL; readers of SQLite
@@ -138,7 +140,7 @@ func postgresConfig(address string) (*pgx.ConnConfig, error) {
 	config.ConnectTimeout = connectTimeout
 	for name, value := range map[string]string{
 		"application_name":  "pipeline-metrics-collector",
-		"statement_timeout": fmt.Sprint(commitTimeout.Milliseconds()),
+		"statement_timeout": fmt.Sprint(stmtTimeout.Milliseconds()),
 		"lock_timeout":      fmt.Sprint(commitTimeout.Milliseconds()),
 		"TimeZone":          "UTC",
 	} {
