@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -73,28 +74,26 @@ func brokenConstraints(up string) (broken []string) {
 	return broken
 }
 
-// The block of docs/scale.md, which is right, and what goes wrong around it.
-const (
-	newTable = `CREATE TABLE notes (project_id BIGINT NOT NULL, pipeline_id BIGINT NOT NULL, note VARCHAR(9),
-		CONSTRAINT notes_pkey PRIMARY KEY (project_id, pipeline_id));
-`
-	newBlock = `-- +goose StatementBegin
-DO $$
-DECLARE key text;
-BEGIN
-	IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
-		EXECUTE $q$SELECT column_to_column_name(logicalrelid, partkey) FROM pg_dist_partition WHERE logicalrelid = 'pipelines'::regclass AND partmethod = 'h'$q$ INTO key;
-		IF key IS NOT NULL THEN
-			PERFORM create_distributed_table('notes', CASE key WHEN 'id' THEN 'pipeline_id' ELSE key END, colocate_with => 'pipelines');
-		END IF;
-	END IF;
-END $$;
--- +goose StatementEnd
-`
-)
+// pageTable is the new table that docs/scale.md shows, and the block that
+// distributes it.
+func pageTable(t *testing.T) (table, block string) {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/scale.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```sql\n")
+	text, _, _ := strings.Cut(rest, "```")
+	table, block, found := strings.Cut(text, "-- +goose StatementBegin")
+	if !found || !strings.Contains(table, "CREATE TABLE notes") {
+		t.Fatalf("docs/scale.md shows no new table:\n%s", text)
+	}
+	return table, "-- +goose StatementBegin" + block
+}
 
 func TestNewTableBlockIsDemanded(t *testing.T) {
 	t.Parallel()
+	newTable, newBlock := pageTable(t)
 	other := strings.ReplaceAll(newBlock, "'notes'", "'others'")
 	for name, c := range map[string]struct{ up, want string }{
 		"as it should be": {newTable + newBlock, ""},
@@ -119,6 +118,7 @@ func TestNewTableBlockIsDemanded(t *testing.T) {
 
 func TestBrokenConstraintIsFound(t *testing.T) {
 	t.Parallel()
+	newTable, _ := pageTable(t)
 	for up, want := range map[string]string{
 		newTable:                                 "",
 		"CREATE TABLE a (b INT PRIMARY KEY);":    "a: a nameless PRIMARY KEY",
@@ -155,6 +155,7 @@ func TestNewTableBlockRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
+	newTable, newBlock := pageTable(t)
 	if _, err := tx.Exec(newTable + newBlock); err != nil {
 		t.Fatal(err)
 	}

@@ -121,6 +121,7 @@ func TestShardRunsInOneTransaction(t *testing.T) {
 			database, s, db := openBoth(t)
 			// What later migrations may add: a fact, a roll-up over many pipelines, and
 			// what is none, though it has the column.
+			newTable, newBlock := pageTable(t)
 			run(t, db, newTable+newBlock+"CREATE TABLE days (project_id BIGINT, day BIGINT, CONSTRAINT days_pkey PRIMARY KEY (project_id, day)); CREATE TABLE legacy (id BIGINT PRIMARY KEY, project_id BIGINT)")
 			run(t, db, citusInSmall)
 			constraints, jobs := storetest.Table(t, s, allConstraints), storetest.Table(t, s, "SELECT * FROM jobs ORDER BY project_id, pipeline_id, attempt_key")
