@@ -22,6 +22,8 @@ type claim struct {
 	// fault says why a run can't meet the claim whatever its figure; nil: no
 	// such reason.
 	fault func(run) string
+	// isRate: the figure is a rate, so CPU a report says the same in another way.
+	isRate bool
 }
 
 func perSecond(r run) float64 { return r.perSecond() }
@@ -34,16 +36,16 @@ func ready(r run) float64     { return r.Ready.Seconds() }
 // claims lists all targets of the write path that one run can judge.
 func claims(o options) []claim {
 	all := []claim{
-		{id: "postgres-rows", what: "PostgreSQL, 64 clients, to the row-by-row server", of: onPostgres.at(64), to: []scenario{rowByRow.at(64)}, figure: perSecond, show: rate, least: 5},
-		{id: "postgres-raw", what: "PostgreSQL, 64 clients, to raw inserts by unnest, one connection", of: onPostgres.at(64), to: []scenario{raw(postgres, 100)}, figure: perSecond, show: rate, least: 0.55},
-		{id: "sqlite-nothing", what: "SQLite, 64 clients, to the server that stores nothing", of: onSQLite.at(64), to: []scenario{nothing.at(64)}, figure: perSecond, show: rate, least: 0.75},
-		{id: "sqlite-raw", what: "SQLite, 64 clients, to raw prepared inserts, one connection", of: onSQLite.at(64), to: []scenario{raw(sqlite, 100)}, figure: perSecond, show: rate},
+		{id: "postgres-rows", what: "PostgreSQL, 64 clients, to the row-by-row server", of: onPostgres.at(64), to: []scenario{rowByRow.at(64)}, figure: perSecond, isRate: true, show: rate, least: 5},
+		{id: "postgres-raw", what: "PostgreSQL, 64 clients, to raw inserts by unnest, one connection", of: onPostgres.at(64), to: []scenario{raw(postgres, 100)}, figure: perSecond, isRate: true, show: rate, least: 0.55},
+		{id: "sqlite-nothing", what: "SQLite, 64 clients, to the server that stores nothing", of: onSQLite.at(64), to: []scenario{nothing.at(64)}, figure: perSecond, isRate: true, show: rate, least: 0.75},
+		{id: "sqlite-raw", what: "SQLite, 64 clients, to raw prepared inserts, one connection", of: onSQLite.at(64), to: []scenario{raw(sqlite, 100)}, figure: perSecond, isRate: true, show: rate},
 	}
 	for _, s := range []subject{onPostgres, onSQLite} {
 		all = append(all, claimsOf(s, o)...)
 	}
 	two := subject{engine: postgres, replicas: 2}
-	all = append(all, claim{id: "postgres-replicas", what: "two replicas on one PostgreSQL to one, 256 clients", of: two.at(256), to: []scenario{onPostgres.at(256)}, figure: perSecond, show: rate, least: 1.2})
+	all = append(all, claim{id: "postgres-replicas", what: "two replicas on one PostgreSQL to one, 256 clients", of: two.at(256), to: []scenario{onPostgres.at(256)}, figure: perSecond, isRate: true, show: rate, least: 1.2})
 	if o.original != "" {
 		all = append(all, claimsToOriginal(o.original)...)
 	}
@@ -56,14 +58,14 @@ func claimsOf(s subject, o options) []claim {
 	calm, beside := plan{Clients: 64, Rate: o.rate}, rate(o.rate)
 	return []claim{
 		{id: id + "-single", what: name + ", one client: p50 to one bare transaction", of: s.at(1), to: []scenario{raw(s.engine, 1)}, figure: p50, show: seconds, most: 1.3},
-		{id: id + "-overload", what: name + ", 2,000 clients: to the best of 64 and 256, nothing but 503 with Retry-After", of: s.at(2000), to: []scenario{s.at(64), s.at(256)}, figure: perSecond, show: rate, least: 0.9, fault: badAnswers},
+		{id: id + "-overload", what: name + ", 2,000 clients: to the best of 64 and 256, nothing but 503 with Retry-After", of: s.at(2000), to: []scenario{s.at(64), s.at(256)}, figure: perSecond, isRate: true, show: rate, least: 0.9, fault: badAnswers},
 		{id: id + "-overload-memory", what: name + ", 2,000 clients: peak memory", of: s.at(2000), figure: peak, show: megabytes, most: 256 << 20},
 		{id: id + "-memory", what: name + ", 256 clients: peak memory", of: s.at(256), figure: peak, show: megabytes, most: 80 << 20},
 		{id: id + "-idle", what: name + ", idle: memory", of: s.at(256), figure: idle, show: megabytes, most: 30 << 20},
 		{id: id + "-start", what: fmt.Sprintf("%s, start to ready on %s pipelines", name, thousands(float64(o.pipelines))), of: restart(s.engine, o.pipelines), figure: ready, show: seconds, most: 1},
 		{id: id + "-slow", what: fmt.Sprintf("%s, %s reports/s: p99 beside 100 clients that send half a body, to p99 without", name, thousands(o.rate)), of: s.under(beside+" beside 100 slow clients", calm, 100), to: []scenario{s.under(beside, calm, 0)}, figure: p99, show: seconds, most: 2, fault: badAnswers},
-		{id: id + "-duplicates", what: name + ", 64 clients that repeat known reports (208), to new ones", of: s.under("c=64, all known", plan{Clients: 64, Only: 1000}, 0), to: []scenario{s.at(64)}, figure: perSecond, show: rate, fault: not208},
-		{id: id + "-mixed", what: name + ", 64 clients, a third of the posts equal to one just sent, to all new", of: s.under("c=64, a third repeated", plan{Clients: 64, Repeat: 1. / 3}, 0), to: []scenario{s.at(64)}, figure: perSecond, show: rate, fault: badAnswers},
+		{id: id + "-duplicates", what: name + ", 64 clients that repeat known reports (208), to new ones", of: s.under("c=64, all known", plan{Clients: 64, Only: 1000}, 0), to: []scenario{s.at(64)}, figure: perSecond, isRate: true, show: rate, fault: not208},
+		{id: id + "-mixed", what: name + ", 64 clients, a third of the posts equal to one just sent, to all new", of: s.under("c=64, a third repeated", plan{Clients: 64, Repeat: 1. / 3}, 0), to: []scenario{s.at(64)}, figure: perSecond, isRate: true, show: rate, fault: badAnswers},
 	}
 }
 
@@ -73,12 +75,12 @@ func claimsToOriginal(url string) []claim {
 		return claim{
 			id:   fmt.Sprintf("original-%s-%d", strings.ToLower(string(s.engine)), clients),
 			what: fmt.Sprintf("%s, %d clients, to the original", s.engine, clients),
-			of:   s.at(clients), to: []scenario{original.at(clients)}, figure: perSecond, show: rate, least: least,
+			of:   s.at(clients), to: []scenario{original.at(clients)}, figure: perSecond, isRate: true, show: rate, least: least,
 		}
 	}
 	slowest := func(clients int) claim {
 		c := compare(onPostgres, clients, 0)
-		c.id, c.what, c.figure, c.show, c.most = c.id+"-p99", c.what+": p99", p99, seconds, 0.1
+		c.id, c.what, c.figure, c.isRate, c.show, c.most = c.id+"-p99", c.what+": p99", p99, false, seconds, 0.1
 		return c
 	}
 	return []claim{
@@ -147,6 +149,7 @@ type verdict struct {
 	value    spread // of the ratio, or of the figure itself
 	figures  spread
 	baseline spread
+	byCPU    spread // of the ratios of CPU a report, for rates alone
 	faults   []string
 }
 
@@ -154,15 +157,21 @@ type verdict struct {
 // machine weighs on both sides.
 func (c claim) judge(runs map[string][]run) verdict {
 	v := verdict{claim: c}
-	var values, figures, baselines []float64
+	var values, figures, baselines, byCPU []float64
 	for i, r := range runs[c.of.name] {
 		figure := c.figure(r)
 		figures = append(figures, figure)
 		value := figure
 		if len(c.to) > 0 {
-			best := 0.0
+			best, cpu := 0.0, 0.0
 			for _, s := range c.to {
-				best = max(best, c.figure(runs[s.name][i]))
+				baseline := runs[s.name][i]
+				if f := c.figure(baseline); f > best {
+					best, cpu = f, baseline.cpu()
+				}
+			}
+			if own := r.cpu(); c.isRate && own > 0 && cpu > 0 {
+				byCPU = append(byCPU, cpu/own)
 			}
 			baselines = append(baselines, best)
 			value = figure / best
@@ -174,7 +183,7 @@ func (c claim) judge(runs map[string][]run) verdict {
 			}
 		}
 	}
-	v.value, v.figures, v.baseline = spreadOf(values), spreadOf(figures), spreadOf(baselines)
+	v.value, v.figures, v.baseline, v.byCPU = spreadOf(values), spreadOf(figures), spreadOf(baselines), spreadOf(byCPU)
 	return v
 }
 

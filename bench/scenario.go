@@ -27,6 +27,12 @@ type run struct {
 	Wrong   string        // how it differs; empty: not at all
 }
 
+// cpu is the CPU time that all took for one report, in seconds; 0: not known.
+func (r run) cpu() float64 {
+	u := r.used
+	return (u.Server + u.Database + u.Generator).Seconds() / float64(max(1, r.Answers.accepted()))
+}
+
 // A scenario is something to measure. Its name is what tables call it.
 type scenario struct {
 	name    string

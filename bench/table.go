@@ -50,19 +50,22 @@ func (f findings) writeTargets(b *strings.Builder) {
 	if !slices.ContainsFunc(f.claims, func(c claim) bool { return c.figure != nil }) {
 		return
 	}
-	b.WriteString("\n| what | figure | baseline | ratio | target | met |\n|---|---|---|---|---|---|\n")
+	b.WriteString("\n| what | figure | baseline | ratio | target | met | by CPU |\n|---|---|---|---|---|---|---|\n")
 	for _, c := range f.claims {
 		if c.figure == nil {
 			continue
 		}
 		v := c.judge(f.runs)
-		baseline, value := "–", "–"
+		baseline, value, byCPU := "–", "–", "–"
 		if len(v.to) > 0 {
 			baseline = v.show(v.baseline.Median)
 			value = fmt.Sprintf("%s (%.2f–%.2f)", ratio(v.value.Median), v.value.Min, v.value.Max)
 		}
+		if v.byCPU.Median > 0 {
+			byCPU = ratio(v.byCPU.Median)
+		}
 		figure := fmt.Sprintf("%s (%s–%s)", v.show(v.figures.Median), v.show(v.figures.Min), v.show(v.figures.Max))
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", v.what, figure, baseline, value, v.target(), v.met())
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", v.what, figure, baseline, value, v.target(), v.met(), byCPU)
 	}
 }
 
