@@ -157,6 +157,7 @@ func (s *Store) gather(first *request) []*request {
 func (s *Store) commitBatch(batch []*request) {
 	replies, err := s.tryBatch(batch)
 	if err == nil {
+		s.tellWell()
 		for i, q := range batch {
 			q.reply <- replies[i]
 		}
@@ -175,8 +176,24 @@ func (s *Store) commitBatch(batch []*request) {
 		return
 	}
 	s.away.Store(true)
-	s.config.Log.Error("the database is away", "error", err)
+	s.tellFailure(err)
 	refuse(batch, ErrAway)
+}
+
+// tellFailure logs why reports can't be saved, once until they can be again or
+// the reason is another: a disk stays full for long, and the log may be on it.
+func (s *Store) tellFailure(err error) {
+	if text := err.Error(); text != s.failure {
+		s.failure = text
+		s.config.Log.Error("the database is away", "error", err)
+	}
+}
+
+func (s *Store) tellWell() {
+	if s.failure != "" {
+		s.failure = ""
+		s.config.Log.Info("reports are saved again")
+	}
 }
 
 // tryBatch saves the batch; when another writer was in the way, again.
@@ -215,8 +232,7 @@ func (s *Store) probeLoop() {
 		case <-tick.C:
 		}
 		if s.away.Load() && s.Ping(context.Background()) == nil {
-			s.away.Store(false)
-			s.config.Log.Info("the database is back")
+			s.away.Store(false) // the next batch will show whether it can be written
 		}
 	}
 }

@@ -90,6 +90,7 @@ type Store struct {
 	wg         sync.WaitGroup
 
 	statements map[string]*sql.Stmt // of the writer; only the committer uses it
+	failure    string               // why reports can't be saved, as logged last; only the committer uses it
 }
 
 // Open opens the database, brings its schema up to date and starts the

@@ -46,7 +46,7 @@ func newServer(t testing.TB, database string, wrap ...string) *server {
 	address := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	s := &server{
 		t: t, url: "http://" + address, log: filepath.Join(t.TempDir(), "server.log"),
-		args:  append(wrap, program, "serve", "--listen", address, "--database", database, "--log-level", "warn"),
+		args:  append(wrap, program, "serve", "--listen", address, "--database", database, "--log-level", "error"),
 		downs: []interval{{}},
 	}
 	t.Cleanup(s.end)
