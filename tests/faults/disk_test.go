@@ -77,12 +77,7 @@ func fill(t *testing.T, s *server, j *journal, fillUp, makeRoom func()) (times i
 	for range times {
 		j.await(t, 50)
 		fillUp()
-		const still = time.Second
-		for began := time.Now(); time.Since(j.last()) < still; time.Sleep(10 * time.Millisecond) {
-			if time.Since(began) > time.Minute {
-				t.Fatal("reports are still saved after a minute")
-			}
-		}
+		j.awaitSilence(t)
 		if !s.alive() {
 			t.Fatal("the server has ended")
 		}

@@ -140,11 +140,19 @@ func (j *journal) acknowledgements() int {
 	return j.acks
 }
 
-// last is when the latest acknowledgement came.
-func (j *journal) last() time.Time {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.latest
+// awaitSilence waits until no report has been acknowledged for a while.
+func (j *journal) awaitSilence(t testing.TB) {
+	t.Helper()
+	last := func() time.Time {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return j.latest
+	}
+	for began := time.Now(); time.Since(last()) < time.Second; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("reports are still saved after a minute")
+		}
+	}
 }
 
 // await waits until so many more reports are acknowledged, and returns how long

@@ -81,11 +81,11 @@ func TestSoakPostgresAway(t *testing.T) {
 
 	away := count(3*time.Second, time.Minute)
 	c.stop(syscall.SIGINT)
-	time.Sleep(100 * time.Millisecond) // for the last answers
-	before := j.acknowledgements()
 	if err := awaitStatus(s.url+"/readyz", http.StatusServiceUnavailable, readyLimit); err != nil {
 		t.Error(err)
 	}
+	j.awaitSilence(t) // the last answers are on their way
+	before := j.acknowledgements()
 	time.Sleep(away)
 	if n := j.acknowledgements() - before; n > 0 {
 		t.Errorf("without a database: %d reports acknowledged", n)
@@ -116,7 +116,7 @@ func TestSoakPostgresFrozen(t *testing.T) {
 	l := startLoad(t, j, s, other)
 	j.await(t, 100)
 	c.signalAll(syscall.SIGSTOP)
-	frozen := count(3*time.Second, 25*time.Second) // the program gives a commit 10 s
+	frozen := count(6*time.Second, 25*time.Second) // the program gives a commit 10 s, and /readyz 2 s
 	thaw := time.AfterFunc(frozen, func() { c.signalAll(syscall.SIGCONT) })
 	defer thaw.Stop()
 	if err := awaitStatus(s.url+"/readyz", http.StatusServiceUnavailable, frozen); err != nil {
