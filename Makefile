@@ -1,5 +1,5 @@
 # What people do here. Everything needs Go, in the version of go.mod or later.
-# Tests also need a C compiler and PostgreSQL's server programs: they are
+# Tests also need a C compiler, PostgreSQL's server programs and npm: they are
 # installed from the distribution where that is possible, else you are told what
 # to install. `make check` builds its linter once, which takes some minutes.
 SHELL := /bin/bash -o pipefail
@@ -21,6 +21,7 @@ build: ## one static program: bin/pipeline-metrics-collector
 
 .PHONY: test
 test: ## all tests, with the race detector, on SQLite and a throw-away PostgreSQL
+	scripts/test-needs packages
 	scripts/with-postgres scripts/test -race -shuffle=on ./...
 
 .PHONY: check
