@@ -38,6 +38,14 @@ func (t *instant) UnmarshalJSON(b []byte) error {
 	return fmt.Errorf("%q is no time that GitLab writes", *s)
 }
 
+// or is the other time where this one is not said.
+func (t instant) or(other instant) instant {
+	if t.IsZero() {
+		return other
+	}
+	return t
+}
+
 // An id is a number that some versions of GitLab write as a string.
 type id string
 
