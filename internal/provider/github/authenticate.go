@@ -16,6 +16,7 @@ const MaxDeliveryID = 255
 
 // What Authenticate refuses a delivery for. None of these holds a secret.
 var (
+	ErrGitea          = errors.New("this is a webhook of Gitea or Forgejo: its address here is that of gitea, not that of github")
 	ErrNoSignature    = errors.New("the header X-Hub-Signature-256 is missing: give the webhook the secret that this server has")
 	ErrWrongSignature = errors.New("the webhook's signature is not right: the secret of the webhook and of this server must be the same")
 )
@@ -25,6 +26,9 @@ var (
 // of a secret. GitHub signs no time, so only the delivery's id keeps a delivery
 // from being counted twice.
 func Authenticate(header http.Header, body []byte, _ time.Time, secrets ...string) error {
+	if fromGitea(header) {
+		return ErrGitea
+	}
 	sent := header.Get("X-Hub-Signature-256")
 	if sent == "" {
 		return ErrNoSignature
@@ -34,6 +38,12 @@ func Authenticate(header http.Header, body []byte, _ time.Time, secrets ...strin
 		return ErrWrongSignature
 	}
 	return nil
+}
+
+// fromGitea tells a delivery of Gitea or Forgejo, which has all of GitHub's
+// headers too and means other things by some words.
+func fromGitea(header http.Header) bool {
+	return header.Get("X-Gitea-Event") != "" || header.Get("X-Forgejo-Event") != ""
 }
 
 // Signed tells whether hexadecimal digits are the HMAC-SHA256 of a text with

@@ -45,6 +45,8 @@ func TestAuthenticate(t *testing.T) {
 		{"bare digits", signed(docsSignature[7:]), docsBody, []string{docsSecret}, github.ErrWrongSignature},
 		{"no digits", signed("sha256=zz"), docsBody, []string{docsSecret}, github.ErrWrongSignature},
 		{"not signed", http.Header{}, docsBody, []string{docsSecret}, github.ErrNoSignature},
+		{"Gitea's", http.Header{"X-Gitea-Event": {"workflow_job"}, "X-Hub-Signature-256": {docsSignature}}, docsBody, []string{docsSecret}, github.ErrGitea},
+		{"Forgejo's", http.Header{"X-Forgejo-Event": {"action_run_success"}, "X-Hub-Signature-256": {docsSignature}}, docsBody, []string{docsSecret}, github.ErrGitea},
 		{"signed with SHA-1 alone", http.Header{"X-Hub-Signature": {"sha1=00"}}, docsBody, []string{docsSecret}, github.ErrNoSignature},
 	} {
 		if err := github.Authenticate(c.header, []byte(c.body), time.Now(), c.secrets...); !errors.Is(err, c.want) {

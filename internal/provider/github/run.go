@@ -54,7 +54,8 @@ func (u *run) pipeline(d Dialect, in *repository) ci.Pipeline {
 		State: m.state, Result: m.result, RawStatus: raw, CreatedAt: u.CreatedAt.Time, UpdatedAt: u.UpdatedAt.Time,
 	}
 	u.setRef(&p, d, in)
-	// A pipeline starts once. When it was run again its jobs say.
+	// A pipeline starts once. When it was run again its jobs say. Versions of
+	// Gitea that do not count the attempts say 0.
 	if u.Attempt <= 1 {
 		p.StartedAt = u.RunStartedAt.or(u.StartedAt).notBefore(u.CreatedAt.Time)
 	}

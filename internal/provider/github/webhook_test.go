@@ -183,7 +183,7 @@ func TestWorkflowNames(t *testing.T) {
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	at := func(second int) time.Time { return time.Date(2026, 11, 20, 10, 0, second, 0, time.UTC) }
-	p := one(t, "workflow_run", run(`"status":"completed","conclusion":"success","created_at":"2026-11-20T10:00:05Z","run_started_at":"2026-11-20T10:00:03Z","updated_at":"2026-11-20T10:00:01Z"`)).Pipeline
+	p := one(t, "workflow_run", run(`"status":"completed","conclusion":"success","run_attempt":1,"created_at":"2026-11-20T10:00:05Z","run_started_at":"2026-11-20T10:00:03Z","updated_at":"2026-11-20T10:00:01Z"`)).Pipeline
 	if !p.StartedAt.Equal(at(5)) || !p.FinishedAt.Equal(at(5)) {
 		t.Errorf("run: got start %v, end %v", p.StartedAt, p.FinishedAt)
 	}
