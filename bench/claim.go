@@ -54,7 +54,7 @@ func claims(o options) []claim {
 
 // claimsOf lists what holds for each engine alike.
 func claimsOf(s subject, o options) []claim {
-	id, name := s.engine.id(), string(s.engine)
+	id, name := strings.ToLower(string(s.engine)), string(s.engine)
 	calm, beside := plan{Clients: 64, Rate: o.rate}, rate(o.rate)
 	return []claim{
 		{id: id + "-single", what: name + ", one client: p50 to one bare transaction", of: s.at(1), to: []scenario{raw(s.engine, 1)}, figure: p50, show: seconds, most: 1.3},
@@ -73,7 +73,7 @@ func claimsToOriginal(url string) []claim {
 	original := subject{url: strings.TrimSuffix(url, "/")}
 	compare := func(s subject, clients int, least float64) claim {
 		return claim{
-			id:   fmt.Sprintf("original-%s-%d", s.engine.id(), clients),
+			id:   fmt.Sprintf("original-%s-%d", strings.ToLower(string(s.engine)), clients),
 			what: fmt.Sprintf("%s, %d clients, to the original", s.engine, clients),
 			of:   s.at(clients), to: []scenario{original.at(clients)}, figure: perSecond, isRate: true, show: rate, least: least,
 		}
@@ -94,7 +94,7 @@ func sweep() []claim {
 	var all []claim
 	for _, s := range []subject{rowByRow, nothing, onPostgres, onSQLite} {
 		for _, clients := range []int{1, 8, 64, 256} {
-			all = append(all, claim{id: fmt.Sprintf("sweep-%s-%d", s.id(), clients), what: s.at(clients).name, of: s.at(clients)})
+			all = append(all, claim{id: "sweep-" + strings.ToLower(strings.ReplaceAll(s.String(), " ", "-")), what: s.at(clients).name, of: s.at(clients)})
 		}
 	}
 	return all

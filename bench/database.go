@@ -22,14 +22,6 @@ const (
 	sqlite   engine = "SQLite"
 )
 
-// id is the engine in the names of rows.
-func (e engine) id() string {
-	if e == postgres {
-		return "postgres"
-	}
-	return "sqlite"
-}
-
 // A database is an empty one, made for one measurement.
 type database struct {
 	engine engine

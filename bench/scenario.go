@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -68,14 +67,6 @@ func (s subject) String() string {
 	default:
 		return string(s.engine)
 	}
-}
-
-// id is the subject in the names of rows.
-func (s subject) id() string {
-	if kind, ok := strings.CutPrefix(s.baseline, "serve-"); ok {
-		return kind
-	}
-	return s.engine.id()
 }
 
 // under is the scenario of a load on the subject, with slow clients beside it.
@@ -147,9 +138,6 @@ func raw(e engine, batch int) scenario {
 		if err := json.Unmarshal(out, &done); err != nil {
 			return r, err
 		}
-		// The database must have taken note of the end of the connection, else the
-		// CPU time of its process is counted nowhere.
-		time.Sleep(settle)
 		r.used = m.stop()
 		r.used.Server = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		r.result = result{Elapsed: done.Elapsed, Answers: tally{"200": done.Reports}, Accepted: done.Batch}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitea"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/github"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab"
 )
 
@@ -30,6 +32,8 @@ type Webhook struct {
 
 // webhooks are all of them; the names are part of our addresses.
 var webhooks = map[string]Webhook{
+	"gitea":  {gitea.Authenticate, gitea.CheckSecret, gitea.Delivery, gitea.Strip, gitea.ParseWebhook}, // Forgejo too
+	"github": {github.Authenticate, github.CheckSecret, github.Delivery, github.Strip, github.ParseWebhook},
 	"gitlab": {gitlab.Authenticate, gitlab.CheckSecret, gitlab.Delivery, gitlab.Strip, gitlab.ParseWebhook},
 }
 

@@ -13,6 +13,8 @@ import (
 func TestWebhooks(t *testing.T) {
 	t.Parallel()
 	for name, event := range map[string]struct{ name, body string }{
+		"gitea":  {"workflow_run", `{"workflow_run":{"id":1,"repository":{"owner":{"email":"a@b.example"}}},"repository":{"full_name":"a/b"}}`},
+		"github": {"workflow_run", `{"workflow_run":{"id":1,"head_commit":{"author":{"email":"a@b.example"}}},"repository":{"full_name":"a/b"}}`},
 		"gitlab": {"Pipeline Hook", `{"object_kind":"pipeline","object_attributes":{"id":1},"project":{"path_with_namespace":"p"},"user":{"email":"a@b.example"}}`},
 	} {
 		w, found := provider.FindWebhook(name)

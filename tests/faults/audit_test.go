@@ -177,4 +177,5 @@ func checkFile(t testing.TB, db *sql.DB, database string) {
 			t.Errorf("integrity_check: %v", columns[0])
 		}
 	})
+	query(t, db, "PRAGMA foreign_key_check", func(columns []any) { t.Errorf("a row without its parent: %v", columns) })
 }
