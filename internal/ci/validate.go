@@ -77,8 +77,15 @@ func (v *validator) pipeline(p *Pipeline) {
 		v.bad("/pipeline/id", "must be a whole number from 1 to 9223372036854775807, or be left out where external_id is given")
 	}
 	for _, f := range []struct{ name, value string }{
-		{"external_id", p.ExternalID}, {"workflow", p.Workflow}, {"ref", p.Ref}, {"ref_kind", p.RefKind}, {"default_branch", p.DefaultBranch},
-		{"commit", p.Commit}, {"change_id", p.ChangeID}, {"trigger", p.Trigger}, {"raw_status", p.RawStatus},
+		{"external_id", p.ExternalID},
+		{"workflow", p.Workflow},
+		{"ref", p.Ref},
+		{"ref_kind", p.RefKind},
+		{"default_branch", p.DefaultBranch},
+		{"commit", p.Commit},
+		{"change_id", p.ChangeID},
+		{"trigger", p.Trigger},
+		{"raw_status", p.RawStatus},
 	} {
 		v.text("/pipeline/"+f.name, f.value, MaxText, false)
 	}
