@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/legacy"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -18,12 +19,21 @@ type Config struct {
 	// MaxBody is the greatest body in bytes. All bodies under way together may
 	// hold eight times as much.
 	MaxBody int64
+	// WebhookSecrets are those that a delivery may be signed with, or hold, by
+	// the provider's name. Without one, a sender needs the scope ingest.
+	WebhookSecrets map[string][]string
+	// Allow returns nil where the caller may do what scope stands for.
+	Allow func(r *http.Request, scope store.Scope) error
+	Now   func() time.Time // nil: time.Now
 }
 
 // An API answers the routes listed in Register.
 type API struct {
 	store   *store.Store
 	maxBody int64
+	secrets map[string][]string
+	allow   func(r *http.Request, scope store.Scope) error
+	now     func() time.Time
 	held    atomic.Int64 // bytes of the bodies under way
 	refused atomic.Int64 // reports that never came to the store
 	buffers sync.Pool
@@ -31,9 +41,15 @@ type API struct {
 
 // New returns the API on an open store.
 func New(c Config) *API {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	return &API{
 		store:   c.Store,
 		maxBody: c.MaxBody,
+		secrets: c.WebhookSecrets,
+		allow:   c.Allow,
+		now:     c.Now,
 		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
 }
@@ -42,6 +58,7 @@ func New(c Config) *API {
 func (a *API) Register(m *Mux) {
 	m.Handle("POST /save_metrics", store.ScopeIngest, a.saveMetrics)
 	m.Handle("POST /api/v1/reports", store.ScopeIngest, a.postReports)
+	m.Handle("POST /api/v1/webhooks/{provider}", "", a.postWebhook)
 	m.Handle("GET /api/v1/projects", store.ScopeRead, a.getProjects)
 	m.Handle("GET /api/v1/pipelines", store.ScopeRead, a.getPipelines)
 	m.Handle("GET /api/v1/pipelines/{id}", store.ScopeRead, a.getPipeline)

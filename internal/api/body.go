@@ -43,9 +43,15 @@ func (a *API) readJSON(w http.ResponseWriter, r *http.Request, others ...string)
 	if err := checkMediaType(r.Header, others); err != nil {
 		return nil, nil, err
 	}
-	if r.ContentLength > a.maxBody {
+	return a.readBody(w, r, a.maxBody)
+}
+
+// readBody reads a body of any kind up to a limit. It is the caller's until
+// free is called.
+func (a *API) readBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, free func(), err error) {
+	if r.ContentLength > limit {
 		a.drain(r)
-		return nil, nil, &tooLargeError{a.maxBody}
+		return nil, nil, &tooLargeError{limit}
 	}
 	b, _ := a.buffers.Get().(*bytes.Buffer)
 	held := &holder{api: a}
@@ -56,7 +62,7 @@ func (a *API) readJSON(w http.ResponseWriter, r *http.Request, others ...string)
 			a.buffers.Put(b)
 		}
 	}
-	if err := a.fill(b, held, http.MaxBytesReader(w, r.Body, a.maxBody)); err != nil {
+	if err := a.fill(b, held, http.MaxBytesReader(w, r.Body, limit)); err != nil {
 		free()
 		if _, tooLarge := errors.AsType[*tooLargeError](err); tooLarge {
 			a.drain(r)

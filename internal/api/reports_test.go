@@ -36,11 +36,16 @@ func serveOn(t *testing.T, s *store.Store) *fixture {
 	api.New(api.Config{Store: s, MaxBody: 8 << 20}).Register(m)
 	server := httptest.NewServer(m)
 	t.Cleanup(server.Close)
+	return &fixture{server.URL, routerOf(t)}
+}
+
+func routerOf(t *testing.T) routers.Router {
+	t.Helper()
 	router, err := gorillamux.NewRouter(description(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{server.URL, router}
+	return router
 }
 
 func (f *fixture) do(t *testing.T, method, path, media, body string, want int) (string, http.Header) {

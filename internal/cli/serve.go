@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/server"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
@@ -136,13 +137,17 @@ func (s *serving) config(e *env) (server.Config, error) {
 	if err != nil {
 		return server.Config{}, &usageError{fmt.Errorf("--allow-anonymous: %w", err)}
 	}
+	secrets, err := e.webhookSecrets()
+	if err != nil {
+		return server.Config{}, err
+	}
 	tokens, err := e.tokens()
 	if err != nil {
 		return server.Config{}, err
 	}
 	return server.Config{
 		Listen: s.listen, TLSCert: s.tlsCert, TLSKey: s.tlsKey, BaseURL: strings.TrimSuffix(s.baseURL, "/"),
-		Anonymous: anonymous, Tokens: tokens,
+		Anonymous: anonymous, Tokens: tokens, WebhookSecrets: secrets,
 		MaxBody: int64(s.maxBody), MaxConcurrent: s.maxConcurrent,
 		ShutdownDelay: s.shutdownDelay, ShutdownTimeout: s.shutdownTimeout, Version: version(),
 	}, nil
@@ -183,27 +188,64 @@ var tokenVariables = []struct {
 	{"PMC_ADMIN_TOKEN", store.ScopeAdmin},
 }
 
-// tokens reads the tokens from the environment, or from the files that it
-// names.
+// tokens reads the tokens from the environment.
 func (e *env) tokens() ([]server.Token, error) {
 	var all []server.Token
 	for _, v := range tokenVariables {
-		secret, _ := e.lookup(v.name)
-		if file, _ := e.lookup(v.name + "_FILE"); file != "" {
-			if secret != "" {
-				return nil, fmt.Errorf("%s and %s_FILE are both set: give one", v.name, v.name)
-			}
-			text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
-			if err != nil {
-				return nil, fmt.Errorf("%s_FILE can't be read: %w", v.name, err)
-			}
-			if secret = strings.TrimSpace(string(text)); secret == "" {
-				return nil, fmt.Errorf("%s_FILE names an empty file", v.name)
-			}
+		secret, err := e.secret(v.name)
+		if err != nil {
+			return nil, err
 		}
 		if secret != "" {
 			all = append(all, server.Token{Name: v.name, Secret: secret, Scope: v.scope})
 		}
 	}
 	return all, nil
+}
+
+// webhookVariable is the variable of a provider's webhook secrets.
+func webhookVariable(provider string) string {
+	return "PMC_" + strings.ToUpper(provider) + "_WEBHOOK_SECRET"
+}
+
+// webhookSecrets reads the secrets of webhooks from the environment. While one
+// is replaced, there may be two with a space between them.
+func (e *env) webhookSecrets() (map[string][]string, error) {
+	all := map[string][]string{}
+	for _, name := range provider.WebhookNames() {
+		variable := webhookVariable(name)
+		secrets, err := e.secret(variable)
+		if err != nil {
+			return nil, err
+		}
+		hook, _ := provider.FindWebhook(name)
+		for _, secret := range strings.Fields(secrets) {
+			if err := hook.CheckSecret(secret); err != nil {
+				return nil, fmt.Errorf("%s: %w", variable, err)
+			}
+			all[name] = append(all[name], secret)
+		}
+	}
+	return all, nil
+}
+
+// secret reads a secret from its variable, or from the file that the variable
+// with _FILE names. Empty: there is none.
+func (e *env) secret(name string) (string, error) {
+	secret, _ := e.lookup(name)
+	file, _ := e.lookup(name + "_FILE")
+	if file == "" {
+		return secret, nil
+	}
+	if secret != "" {
+		return "", fmt.Errorf("%s and %s_FILE are both set: give one", name, name)
+	}
+	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return "", fmt.Errorf("%s_FILE can't be read: %w", name, err)
+	}
+	if secret = strings.TrimSpace(string(text)); secret == "" {
+		return "", fmt.Errorf("%s_FILE names an empty file", name)
+	}
+	return secret, nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider"
 )
 
 // Settings come from, in this order: the flag, PMC_<FLAG>, DATABASE_URL for
@@ -86,6 +88,9 @@ func EnvNames() []string {
 	names := []string{"DATABASE_URL"}
 	for _, t := range tokenVariables {
 		names = append(names, t.name, t.name+"_FILE")
+	}
+	for _, p := range provider.WebhookNames() {
+		names = append(names, webhookVariable(p), webhookVariable(p)+"_FILE")
 	}
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {

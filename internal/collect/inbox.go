@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -25,6 +26,15 @@ const (
 // A Parser makes reports of a provider's delivery. No report and no error: it
 // tells of no pipeline.
 type Parser func(provider, event string, body []byte) ([]ci.Report, error)
+
+// ParseDelivery is the Parser of all CI systems that we know.
+func ParseDelivery(name, event string, body []byte) ([]ci.Report, error) {
+	hook, found := provider.FindWebhook(name)
+	if !found {
+		return nil, fmt.Errorf("no CI system %q is known to this version", name)
+	}
+	return hook.Parse(event, body)
+}
 
 // An Inbox saves the reports of the deliveries that wait. Several may run at
 // once, in one process or in many.

@@ -3,7 +3,9 @@
 package provider
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
@@ -42,3 +44,6 @@ func FindWebhook(name string) (w Webhook, found bool) {
 	w, found = webhooks[name]
 	return w, found
 }
+
+// WebhookNames are the names of all webhooks, sorted.
+func WebhookNames() []string { return slices.Sorted(maps.Keys(webhooks)) }

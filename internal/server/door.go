@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -150,8 +151,8 @@ func credential(r *http.Request) string {
 	if strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(token)
 	}
-	if strings.HasPrefix(r.URL.Path, "/api/v1/webhooks/") { // some senders know no headers
-		return r.URL.Query().Get("token")
+	if strings.HasPrefix(r.URL.Path, "/api/v1/webhooks/") { // their senders can't set that header
+		return cmp.Or(r.Header.Get("X-Gitlab-Token"), r.URL.Query().Get("token"))
 	}
 	return ""
 }

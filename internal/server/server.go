@@ -11,10 +11,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/api"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/collect"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -33,10 +35,11 @@ type Config struct {
 	Anonymous store.Scopes
 	// Tokens are those that the environment gives, besides the stored ones.
 	Tokens          []Token
-	MaxBody         int64         // bytes of a request's body
-	MaxConcurrent   int           // requests at once
-	ShutdownDelay   time.Duration // how long readiness is red before the listener closes
-	ShutdownTimeout time.Duration // how long requests under way may take after that
+	MaxBody         int64               // bytes of a request's body
+	MaxConcurrent   int                 // requests at once
+	WebhookSecrets  map[string][]string // by provider; see api.Config
+	ShutdownDelay   time.Duration       // how long readiness is red before the listener closes
+	ShutdownTimeout time.Duration       // how long requests under way may take after that
 	Log             *slog.Logger
 	Now             func() time.Time // nil: time.Now
 	Version         string
@@ -180,6 +183,7 @@ func (s *Server) Run(ctx context.Context) error {
 type opened struct {
 	store *store.Store
 	err   error
+	stop  func() // ends the work in the background; nil: there is none
 }
 
 // wait returns when it is time to stop: with an error, where something failed.
@@ -205,22 +209,34 @@ func (s *Server) open(ctx context.Context) opened {
 	c.Wait, c.Exclusive, c.Progress = true, true, s.health.progress
 	st, err := store.Open(ctx, c)
 	if err != nil {
-		return opened{nil, err}
+		return opened{err: err}
 	}
 	s.door.stored.Store(st)
 	if err := s.door.hasKey(ctx, st); err != nil {
-		return opened{st, err}
+		return opened{store: st, err: err}
 	}
 	s.app.Store(s.routes(st))
 	s.health.open(st) // not before requests are let in
 	s.log.InfoContext(ctx, "ready", "engine", st.Engine())
-	return opened{st, nil}
+	return opened{store: st, stop: s.background(ctx, st)}
+}
+
+// background begins what goes on beside the requests, and returns what ends it.
+func (s *Server) background(ctx context.Context, st *store.Store) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	inbox := &collect.Inbox{Store: st, Parse: collect.ParseDelivery, Log: s.log}
+	var wg sync.WaitGroup
+	wg.Go(func() { inbox.Run(ctx) })
+	return func() {
+		cancel()
+		wg.Wait()
+	}
 }
 
 // routes are the API's and the server's own.
 func (s *Server) routes(st *store.Store) *api.Mux {
 	m := &api.Mux{Log: s.log, Allow: s.door.allow}
-	a := api.New(api.Config{Store: st, MaxBody: s.c.MaxBody})
+	a := api.New(api.Config{Store: st, MaxBody: s.c.MaxBody, WebhookSecrets: s.c.WebhookSecrets, Allow: s.door.allow, Now: s.c.Now})
 	a.Register(m)
 	m.Handle("GET /{$}", "", s.page)
 	m.Handle("GET /metrics", store.ScopeRead, s.metrics.handler(st, a))
@@ -257,6 +273,9 @@ func closeStore(o *opened, result <-chan opened) error {
 		if o.store == nil {
 			done <- nil
 			return
+		}
+		if o.stop != nil {
+			o.stop()
 		}
 		done <- o.store.Close()
 	}()
