@@ -70,6 +70,10 @@ type pools struct {
 	// source returns the place in a statement where the rows can be read.
 	source           func(t *table, rows [][]any) (place string, args []any)
 	cachesStatements bool
+	// planAnew, as the first argument of a query that joins with stored rows,
+	// makes PostgreSQL plan it each time. A kept plan was made when the tables
+	// were empty, reads all of them, and stays until the first ANALYZE.
+	planAnew any
 	lock             *fileLock // of a SQLite file, if it was asked for
 }
 
@@ -129,7 +133,7 @@ func openPostgres(address string) (*pools, error) {
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
-	return &pools{reader: db, writer: db, source: unnest, cachesStatements: true}, nil
+	return &pools{reader: db, writer: db, source: unnest, cachesStatements: true, planAnew: pgx.QueryExecModeCacheDescribe}, nil
 }
 
 func postgresConfig(address string) (*pgx.ConnConfig, error) {
