@@ -74,7 +74,9 @@ type pools struct {
 	// makes PostgreSQL plan it each time. A kept plan was made when the tables
 	// were empty, reads all of them, and stays until the first ANALYZE.
 	planAnew any
-	lock             *fileLock // of a SQLite file, if it was asked for
+	// copyRows writes rows that can not be there yet; nil: insert them.
+	copyRows func(ctx context.Context, conn *sql.Conn, t *table, rows [][]any) error
+	lock     *fileLock // of a SQLite file, if it was asked for
 }
 
 // open opens a database; exclusive keeps other processes that ask for the same
@@ -133,7 +135,7 @@ func openPostgres(address string) (*pools, error) {
 	db := stdlib.OpenDB(*config)
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
-	return &pools{reader: db, writer: db, source: unnest, cachesStatements: true, planAnew: pgx.QueryExecModeCacheDescribe}, nil
+	return &pools{reader: db, writer: db, source: unnest, cachesStatements: true, planAnew: pgx.QueryExecModeCacheDescribe, copyRows: copyRows}, nil
 }
 
 func postgresConfig(address string) (*pgx.ConnConfig, error) {

@@ -31,7 +31,12 @@ func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error
 	groups := groupByKey(batch, projects)
 	replies := make([]reply, len(batch))
 
-	tx, err := s.db.writer.BeginTx(ctx, nil)
+	conn, err := s.db.writer.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	defer func() { _ = conn.Close() }() // gives it back to the pool
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
@@ -50,7 +55,7 @@ func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error
 		s.fold(g, batch, replies)
 	}
 	if len(groups) > 0 {
-		if err := s.write(ctx, tx, batch, groups, replies); err != nil {
+		if err := s.write(ctx, conn, tx, batch, groups, replies); err != nil {
 			return nil, err
 		}
 	}
@@ -181,7 +186,7 @@ func clash(rec *ci.Record, r *ci.Report) bool {
 
 // write inserts the pipelines that are new. Those that are there it locks by
 // the same statement, then reads, merges and writes again.
-func (s *Store) write(ctx context.Context, tx *sql.Tx, batch []*request, groups []*group, replies []reply) error {
+func (s *Store) write(ctx context.Context, conn *sql.Conn, tx *sql.Tx, batch []*request, groups []*group, replies []reply) error {
 	known, err := s.insertOrLock(ctx, tx, groups)
 	if err != nil {
 		return err
@@ -197,12 +202,12 @@ func (s *Store) write(ctx context.Context, tx *sql.Tx, batch []*request, groups 
 			return err
 		}
 	}
-	return s.writeChildren(ctx, tx, groups)
+	return s.writeChildren(ctx, conn, tx, groups)
 }
 
 // writeChildren writes the rows beneath the pipelines. Those of a pipeline that
 // is new can't be there; of one that was, steps and phases are removed already.
-func (s *Store) writeChildren(ctx context.Context, tx *sql.Tx, groups []*group) error {
+func (s *Store) writeChildren(ctx context.Context, conn *sql.Conn, tx *sql.Tx, groups []*group) error {
 	rows := map[*statement][][]any{}
 	for _, g := range groups {
 		if g.written == nil {
@@ -220,7 +225,13 @@ func (s *Store) writeChildren(ctx context.Context, tx *sql.Tx, groups []*group) 
 		rows[&insertPhases] = append(rows[&insertPhases], g.written.phases...)
 	}
 	for _, st := range []*statement{&insertReportedJobs, &insertJobs, &putJobs, &insertSteps, &insertPhases} {
-		if err := s.exec(ctx, tx, *st, rows[st]); err != nil {
+		var err error
+		if s.db.copyRows != nil && st != &putJobs && len(rows[st]) > 0 {
+			err = s.db.copyRows(ctx, conn, st.table, rows[st])
+		} else {
+			err = s.exec(ctx, tx, *st, rows[st])
+		}
+		if err != nil {
 			return fmt.Errorf("write %s: %w", st.table.name, err)
 		}
 	}
