@@ -16,6 +16,10 @@ import (
 // CPU time of INSERT ... SELECT unnest, as nothing is staged and the rows are
 // written a page at a time.
 
+// copyFrom is the least number of rows for which COPY costs less: a COPY has a
+// price of its own.
+const copyFrom = 64
+
 // copyRows writes rows in the transaction that conn is in.
 func copyRows(ctx context.Context, conn *sql.Conn, t *table, rows [][]any) error {
 	text := "COPY " + t.name + " (" + strings.Join(t.names(), ", ") + ") FROM STDIN BINARY"

@@ -226,7 +226,7 @@ func (s *Store) writeChildren(ctx context.Context, conn *sql.Conn, tx *sql.Tx, g
 	}
 	for _, st := range []*statement{&insertReportedJobs, &insertJobs, &putJobs, &insertSteps, &insertPhases} {
 		var err error
-		if s.db.copyRows != nil && st != &putJobs && len(rows[st]) > 0 {
+		if s.db.copyRows != nil && (st == &insertJobs || st == &insertReportedJobs) && len(rows[st]) >= copyFrom {
 			err = s.db.copyRows(ctx, conn, st.table, rows[st])
 		} else {
 			err = s.exec(ctx, tx, *st, rows[st])
