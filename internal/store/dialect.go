@@ -68,7 +68,7 @@ func locate(database string) (engine, string, error) {
 type pools struct {
 	reader, writer *sql.DB
 	// source returns the place in a statement where the rows can be read.
-	source           func(t *table, rows [][]any) (place string, args []any)
+	source           func(t *table, rows [][]any) (place func() string, args []any)
 	cachesStatements bool
 	// planAnew, as the first argument of a query that joins with stored rows,
 	// makes PostgreSQL plan it each time. A kept plan was made when the tables
@@ -193,9 +193,9 @@ func openSQLite(path string) (*pools, error) {
 	writer.SetConnMaxIdleTime(0)
 	reader := sql.OpenDB(connector{d, file + common + "&_pragma=query_only(1)", ""})
 	reader.SetMaxOpenConns(maxConnections)
-	return &pools{reader: reader, writer: writer, source: func(t *table, rows [][]any) (string, []any) {
+	return &pools{reader: reader, writer: writer, source: func(t *table, rows [][]any) (func() string, []any) {
 		staged[t.staged()].rows = rows
-		return "temp." + t.staged() + " AS staged", nil
+		return func() string { return "temp." + t.staged() + " AS staged" }, nil
 	}}, nil
 }
 

@@ -355,7 +355,7 @@ type statement struct {
 
 // query hands each row of the answer to scan.
 func (s *Store) query(ctx context.Context, tx *sql.Tx, st statement, rows [][]any, scan func(*sql.Rows) error) error {
-	source, args := s.db.source(st.table, rows)
+	text, args := s.sourced(st, rows)
 	if s.db.planAnew != nil && st.table == keysTable {
 		args = append([]any{s.db.planAnew}, args...)
 	}
@@ -364,7 +364,7 @@ func (s *Store) query(ctx context.Context, tx *sql.Tx, st statement, rows [][]an
 	if stmt := s.statements[st.text]; stmt != nil {
 		answer, err = tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
 	} else {
-		answer, err = tx.QueryContext(ctx, fmt.Sprintf(st.text, source), args...)
+		answer, err = tx.QueryContext(ctx, text, args...)
 	}
 	if err != nil {
 		return err
@@ -378,17 +378,28 @@ func (s *Store) query(ctx context.Context, tx *sql.Tx, st statement, rows [][]an
 	return answer.Err()
 }
 
+// sourced is the statement's text, made once, and its arguments.
+func (s *Store) sourced(st statement, rows [][]any) (text string, args []any) {
+	place, args := s.db.source(st.table, rows)
+	known, ok := s.texts.Load(st.text)
+	if !ok {
+		known, _ = s.texts.LoadOrStore(st.text, fmt.Sprintf(st.text, place()))
+	}
+	text, _ = known.(string)
+	return text, args
+}
+
 // exec does nothing where there are no rows.
 func (s *Store) exec(ctx context.Context, tx *sql.Tx, st statement, rows [][]any) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	source, args := s.db.source(st.table, rows)
+	text, args := s.sourced(st, rows)
 	if stmt := s.statements[st.text]; stmt != nil {
 		_, err := tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
 		return err
 	}
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(st.text, source), args...)
+	_, err := tx.ExecContext(ctx, text, args...)
 	return err
 }
 
@@ -400,8 +411,8 @@ func (s *Store) prepareBatch(ctx context.Context) error {
 		return nil
 	}
 	for _, st := range batchStatements {
-		source, _ := s.db.source(st.table, nil)
-		stmt, err := s.db.writer.PrepareContext(ctx, fmt.Sprintf(st.text, source))
+		text, _ := s.sourced(st, nil)
+		stmt, err := s.db.writer.PrepareContext(ctx, text)
 		if err != nil {
 			return fmt.Errorf("prepare %q: %w", st.text, err)
 		}

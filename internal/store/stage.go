@@ -78,14 +78,21 @@ func (c *cursor) Rowid() (int64, error) { return int64(c.at), nil }
 func (c *cursor) Close() error { return nil }
 
 // unnest shows rows of Go to PostgreSQL as one array a column.
-func unnest(t *table, rows [][]any) (text string, args []any) {
-	arrays := make([]string, len(t.columns))
+func unnest(t *table, rows [][]any) (text func() string, args []any) {
 	args = make([]any, len(t.columns))
 	for i, c := range t.columns {
-		arrays[i] = fmt.Sprintf("$%d::%s[]", i+1, c.kind)
 		args[i] = &column{rows: rows, columnDef: c}
 	}
-	return "unnest(" + strings.Join(arrays, ", ") + ") AS staged (" + strings.Join(t.names(), ", ") + ")", args
+	return t.unnested, args
+}
+
+// unnested is the place in a statement where arrays are shown as rows.
+func (t *table) unnested() string {
+	arrays := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		arrays[i] = fmt.Sprintf("$%d::%s[]", i+1, c.kind)
+	}
+	return "unnest(" + strings.Join(arrays, ", ") + ") AS staged (" + strings.Join(t.names(), ", ") + ")"
 }
 
 // A column of rows, as pgx wants an array.

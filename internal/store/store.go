@@ -91,6 +91,7 @@ type Store struct {
 
 	statements map[string]*sql.Stmt // of the writer; only the committer uses it
 	failure    string               // why reports can't be saved, as logged last; only the committer uses it
+	texts      sync.Map             // of statements, by their template
 }
 
 // Open opens the database, brings its schema up to date and starts the
