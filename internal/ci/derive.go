@@ -96,11 +96,13 @@ func (rec *Record) Sorted() []*AttemptRecord {
 }
 
 // counted returns the attempts that count, in the order in which they ran:
-// by created, started, then id.
+// by created, started, then id. Instants are compared as they are stored, to
+// the millisecond: else the order would depend on which of two was stored first.
 func (rec *Record) counted() []*AttemptRecord {
 	all := slices.DeleteFunc(rec.Sorted(), func(a *AttemptRecord) bool { return a.Superseded })
+	order := func(a, b time.Time) int { return a.Truncate(time.Millisecond).Compare(b.Truncate(time.Millisecond)) }
 	slices.SortStableFunc(all, func(a, b *AttemptRecord) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), a.StartedAt.Compare(b.StartedAt),
+		return cmp.Or(order(a.CreatedAt, b.CreatedAt), order(a.StartedAt, b.StartedAt),
 			compareIDs(a.ID, b.ID), cmp.Compare(a.Legacy, b.Legacy), cmp.Compare(a.Position, b.Position))
 	})
 	return all

@@ -91,3 +91,17 @@ func TestUpWithPullIsTruncatedAsTheOriginalDoes(t *testing.T) {
 		t.Errorf("pull, up, up_without_pull, e2e (-want +got):\n%s", diff)
 	}
 }
+
+// Two attempts of one millisecond have the order of their ids, as they have
+// when one of them was stored before the other came.
+func TestAttemptsAreNumberedToTheMillisecond(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	rec := merged([]ci.Report{{Project: "p", Pipeline: ci.Pipeline{ID: 1}, Jobs: []ci.Attempt{
+		{ID: "2", Name: "e2e", CreatedAt: noon.Add(400 * time.Microsecond)},
+		{ID: "1", Name: "e2e", CreatedAt: noon.Add(600 * time.Microsecond)},
+	}}})
+	if one, two := rec.Attempts["#1"].Number, rec.Attempts["#2"].Number; one != 1 || two != 2 {
+		t.Errorf("attempt 1 is number %d and attempt 2 number %d", one, two)
+	}
+}

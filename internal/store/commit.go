@@ -15,7 +15,7 @@ import (
 
 const (
 	maxBatch      = 256
-	maxEntries    = 20_000 // attempts in a batch, if it has more than one report
+	maxEntries    = 20_000 // attempts and steps in a batch, if it has more than one report
 	maxQueue      = 4096
 	maxTries      = 3 // of a batch that another writer was in the way of
 	probeInterval = 500 * time.Millisecond
@@ -128,9 +128,12 @@ func (s *Store) commitLoop() {
 	}
 }
 
-// entries is how many attempts the report tells of.
+// entries is how many attempts and steps the report tells of.
 func (q *request) entries() int {
 	n := len(q.report.Jobs)
+	for i := range q.report.Jobs {
+		n += len(q.report.Jobs[i].Steps)
+	}
 	if q.report.Legacy != nil {
 		n += len(q.report.Legacy.Entries)
 	}

@@ -243,6 +243,9 @@ func scanJob(rows *sql.Rows, byKey map[key]*loaded) error {
 	}
 	rec := byKey[k].rec
 	if legacyKind.Valid {
+		if rec.Legacy == nil {
+			return nil // left behind by somebody who deleted a pipeline by hand; the row is nobody's
+		}
 		rec.Legacy.Entries = append(rec.Legacy.Entries, ci.LegacyEntry{
 			Kind: ci.LegacyKind(legacyKind.String), Name: name.String, DurationS: pointer(posted.Float64, posted.Valid),
 			StartedAt: timeOf(started), FinishedAt: timeOf(finished), UpS: pointer(up.Float64, up.Valid), E2eS: pointer(e2e.Float64, e2e.Valid),
@@ -296,6 +299,9 @@ func scanStep(rows *sql.Rows, byKey map[key]*loaded) error {
 		source = string(ci.StepsReported)
 	}
 	a := byKey[k].rec.Attempts[attemptKey]
+	if a == nil {
+		return nil // as in scanJob
+	}
 	a.Steps = append(a.Steps, ci.Step{Name: name, Source: ci.StepSource(source), StartedAt: timeOf(started), DurationS: float64(duration) / 1000})
 	return nil
 }
