@@ -43,6 +43,7 @@ const (
 	stmtTimeout    = 60 * time.Second       // the server's own limit of a statement, should we be gone
 	connectTimeout = 3 * time.Second
 	readTimeout    = 5 * time.Second // a reader holds SQLite's log back no longer
+	maxWriters     = 4               // connections to PostgreSQL that write
 	maxConnections = 16              // to PostgreSQL; readers of SQLite
 )
 
@@ -64,16 +65,12 @@ func locate(database string) (engine, string, error) {
 	return sqliteEngine, path, nil
 }
 
-// pools is an open database: writer and reader are the same on PostgreSQL.
+// pools is an open database.
 type pools struct {
 	reader, writer *sql.DB
 	// source returns the place in a statement where the rows can be read.
 	source           func(t *table, rows [][]any) (place func() string, args []any)
 	cachesStatements bool
-	// planAnew, as the first argument of a query that joins with stored rows,
-	// makes PostgreSQL plan it each time. A kept plan was made when the tables
-	// were empty, reads all of them, and stays until the first ANALYZE.
-	planAnew any
 	// copyRows writes rows that can not be there yet; nil: insert them.
 	copyRows func(ctx context.Context, conn *sql.Conn, t *table, rows [][]any) error
 	lock     *fileLock // of a SQLite file, if it was asked for
@@ -132,10 +129,18 @@ func openPostgres(address string) (*pools, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(maxConnections)
-	db.SetMaxIdleConns(maxConnections)
-	return &pools{reader: db, writer: db, source: unnest, cachesStatements: true, planAnew: pgx.QueryExecModeCacheDescribe, copyRows: copyRows}, nil
+	reader := stdlib.OpenDB(*config)
+	reader.SetMaxOpenConns(maxConnections)
+	reader.SetMaxIdleConns(maxConnections)
+	// The writer finds rows by their keys alone. A plan that was kept from when
+	// the tables were empty would read all of them until the first ANALYZE.
+	for _, way := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+		config.RuntimeParams[way] = "off"
+	}
+	writer := stdlib.OpenDB(*config)
+	writer.SetMaxOpenConns(maxWriters)
+	writer.SetMaxIdleConns(maxWriters)
+	return &pools{reader: reader, writer: writer, source: unnest, cachesStatements: true, copyRows: copyRows}, nil
 }
 
 func postgresConfig(address string) (*pgx.ConnConfig, error) {

@@ -356,9 +356,6 @@ type statement struct {
 // query hands each row of the answer to scan.
 func (s *Store) query(ctx context.Context, tx *sql.Tx, st statement, rows [][]any, scan func(*sql.Rows) error) error {
 	text, args := s.sourced(st, rows)
-	if s.db.planAnew != nil && st.table == keysTable {
-		args = append([]any{s.db.planAnew}, args...)
-	}
 	var answer *sql.Rows
 	var err error
 	if stmt := s.statements[st.text]; stmt != nil {
