@@ -183,8 +183,8 @@ func TestStopIsBounded(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	began := time.Now()
 	p.stop()
-	if err := p.ended(t); err == nil || !strings.Contains(err.Error(), "did not finish in time") {
-		t.Errorf("got %v", err)
+	if err := p.ended(t); err != nil {
+		t.Errorf("a request that never came whole is no failure of the stop: %v", err)
 	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("took %v", took)
