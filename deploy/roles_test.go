@@ -113,7 +113,9 @@ func names(t *testing.T, database, query string) []string {
 // may tells whether the statement runs, or is refused for lack of rights.
 func may(t *testing.T, database, statement string) bool {
 	t.Helper()
-	_, err := open(t, database).ExecContext(t.Context(), statement)
+	db := open(t, database)
+	defer db.Close() // the role may have 20 connections
+	_, err := db.ExecContext(t.Context(), statement)
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.Code == "42501" {
 		return false
