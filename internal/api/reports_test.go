@@ -100,9 +100,10 @@ func (f *fixture) get(t *testing.T, path string, want int) string {
 	return body
 }
 
-func (f *fixture) post(t *testing.T, path, body string, want int) string {
+// post posts native reports.
+func (f *fixture) post(t *testing.T, body string, want int) string {
 	t.Helper()
-	got, _ := f.do(t, http.MethodPost, path, "application/json", body, want)
+	got, _ := f.do(t, http.MethodPost, "/api/v1/reports", "application/json", body, want)
 	return got
 }
 
@@ -122,8 +123,8 @@ func TestOneReport(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
 		f := serveOn(t, s)
 		body := fmt.Sprintf(report, 7)
-		f.post(t, "/api/v1/reports", body, http.StatusCreated)
-		got := f.post(t, "/api/v1/reports", body, http.StatusOK)
+		f.post(t, body, http.StatusCreated)
+		got := f.post(t, body, http.StatusOK)
 		if diff := cmp.Diff("{\"project\":\"acme/shop\",\"pipeline_id\":7,\"outcome\":\"unchanged\"}\n", got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -148,7 +149,7 @@ func TestSeveralReports(t *testing.T) {
 	t.Parallel()
 	f := serve(t)
 	good, bad := fmt.Sprintf(report, 1), `{"project":"acme/shop","pipeline":{"id":2},"jobs":[{"name":""}]}`
-	body := f.post(t, "/api/v1/reports", "["+good+","+bad+","+good+"]", http.StatusOK)
+	body := f.post(t, "["+good+","+bad+","+good+"]", http.StatusOK)
 	results := decode[[]struct {
 		Index, Status int
 		Outcome       string
@@ -170,11 +171,11 @@ func TestSeveralReports(t *testing.T) {
 func TestBadReports(t *testing.T) {
 	t.Parallel()
 	f := serve(t)
-	p := decode[api.Problem](t, f.post(t, "/api/v1/reports", `{"project":"p","pipeline":{"id":"1"}}`, http.StatusBadRequest))
+	p := decode[api.Problem](t, f.post(t, `{"project":"p","pipeline":{"id":"1"}}`, http.StatusBadRequest))
 	if len(p.Errors) != 1 || p.Errors[0].Pointer != "#/pipeline/id" {
 		t.Errorf("got %+v", p)
 	}
-	f.post(t, "/api/v1/reports", `[]`, http.StatusBadRequest)
+	f.post(t, `[]`, http.StatusBadRequest)
 	f.do(t, http.MethodPost, "/api/v1/reports", "text/plain", `{}`, http.StatusUnsupportedMediaType)
 }
 
@@ -183,7 +184,7 @@ func TestLists(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
 		f := serveOn(t, s)
 		for id := range 5 {
-			f.post(t, "/api/v1/reports", fmt.Sprintf(report, id+1), http.StatusCreated)
+			f.post(t, fmt.Sprintf(report, id+1), http.StatusCreated)
 		}
 		var got []int64
 		path := "/api/v1/pipelines?project=acme/shop&limit=2"
@@ -211,7 +212,7 @@ func TestLists(t *testing.T) {
 func TestListsSayWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	f := serve(t)
-	f.post(t, "/api/v1/reports", fmt.Sprintf(report, 1), http.StatusCreated)
+	f.post(t, fmt.Sprintf(report, 1), http.StatusCreated)
 	for path, want := range map[string]int{
 		"/api/v1/pipelines":                                       http.StatusBadRequest,
 		"/api/v1/pipelines?project=nobody":                        http.StatusNotFound,
@@ -247,7 +248,7 @@ func TestETag(t *testing.T) {
 	if got := ask(); got != http.StatusNotModified {
 		t.Errorf("unchanged: %d, want 304", got)
 	}
-	f.post(t, "/api/v1/reports", fmt.Sprintf(report, 1), http.StatusCreated)
+	f.post(t, fmt.Sprintf(report, 1), http.StatusCreated)
 	if got := ask(); got != http.StatusOK {
 		t.Errorf("changed: %d, want 200", got)
 	}

@@ -51,7 +51,7 @@ func (e *LegacyEntry) row(position int) *AttemptRecord {
 	a := &AttemptRecord{Key: "legacy:" + string(e.Kind) + ":" + strconv.Itoa(position)}
 	a.Name, a.State = e.Name, Finished
 	a.StartedAt, a.FinishedAt, a.DurationS = e.StartedAt, e.FinishedAt, e.DurationS
-	a.DerivedAttempt.Legacy, a.Position = e.Kind, position
+	a.Legacy, a.Position = e.Kind, position
 	a.MetricsS, a.UpS, a.E2eS, a.PullS, a.NoPull = e.DurationS, e.UpS, e.E2eS, e.PullS, e.UpNoPullS
 	switch e.Kind {
 	case LegacyBuild:

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -157,13 +158,15 @@ func steps(source StepSource) register[Attempt] {
 		},
 		text: func(a *Attempt) string {
 			var all string
+			var allSb160 strings.Builder
 			for _, s := range of(a) {
 				at := ""
 				if !s.StartedAt.IsZero() {
 					at = strconv.FormatInt(s.StartedAt.UnixMilli(), 10)
 				}
-				all += encode([]string{s.Name, at, wholeMillis(s.DurationS)})
+				allSb160.WriteString(encode([]string{s.Name, at, wholeMillis(s.DurationS)}))
 			}
+			all += allSb160.String()
 			return all
 		},
 	}

@@ -219,7 +219,7 @@ func (e *env) webhookSecrets() (map[string][]string, error) {
 			return nil, err
 		}
 		hook, _ := provider.FindWebhook(name)
-		for _, secret := range strings.Fields(secrets) {
+		for secret := range strings.FieldsSeq(secrets) {
 			if err := hook.CheckSecret(secret); err != nil {
 				return nil, fmt.Errorf("%s: %w", variable, err)
 			}

@@ -151,8 +151,8 @@ func postgresConfig(address string) (*pgx.ConnConfig, error) {
 	config.ConnectTimeout = connectTimeout
 	for name, value := range map[string]string{
 		"application_name":  "pipeline-metrics-collector",
-		"statement_timeout": fmt.Sprint(stmtTimeout.Milliseconds()),
-		"lock_timeout":      fmt.Sprint(commitTimeout.Milliseconds()),
+		"statement_timeout": strconv.FormatInt(stmtTimeout.Milliseconds(), 10),
+		"lock_timeout":      strconv.FormatInt(commitTimeout.Milliseconds(), 10),
 		"TimeZone":          "UTC",
 	} {
 		if _, set := config.RuntimeParams[name]; !set {
@@ -280,8 +280,7 @@ const (
 
 // classify tells the class of an error by its code, never by its text.
 func classify(err error) class {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch {
 		case pg.Code == "40001", pg.Code == "40P01", pg.Code == "55P03":
 			return conflictError
@@ -290,8 +289,7 @@ func classify(err error) class {
 		}
 		return awayError
 	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		switch lite.Code() & 0xff {
 		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 			return conflictError
@@ -305,8 +303,7 @@ func classify(err error) class {
 // unreachable tells whether a failure to open the database may pass by itself:
 // the server is not there, is starting or stopping, or has no room.
 func unreachable(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53")
 	}
 	var connect *pgconn.ConnectError

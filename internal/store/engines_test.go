@@ -69,10 +69,10 @@ func columnLine(name, kind string, null, identity bool, byDefault string) string
 	return line
 }
 
-func texts(t *testing.T, s *store.Store, query string, args ...any) [][]string {
+func texts(t *testing.T, s *store.Store, query string) [][]string {
 	t.Helper()
 	var all [][]string
-	for _, row := range storetest.Table(t, s, query, args...) {
+	for _, row := range storetest.Table(t, s, query) {
 		line := make([]string, len(row))
 		for i, v := range row {
 			if v != nil {

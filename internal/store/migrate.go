@@ -193,7 +193,7 @@ func (e engine) versions() (database.Store, error) {
 }
 
 // with opens the database for f.
-func (m *Migrator) with(ctx context.Context, f func(db *sql.DB) error) (err error) {
+func (m *Migrator) with(_ context.Context, f func(db *sql.DB) error) (err error) {
 	p, err := m.engine.openMigrations(m.address, m.config.Exclusive)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrUnknown: there is no such project or pipeline.
+// ErrUnknown is returned where there is no such project or pipeline.
 var ErrUnknown = errors.New("there is no such thing")
 
 // MaxPage is how many rows a list gives at once.

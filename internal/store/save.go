@@ -359,7 +359,7 @@ func (s *Store) query(ctx context.Context, tx *sql.Tx, st statement, rows [][]an
 	var answer *sql.Rows
 	var err error
 	if stmt := s.statements[st.text]; stmt != nil {
-		answer, err = tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+		answer, err = tx.StmtContext(ctx, stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // it ends with the transaction
 	} else {
 		answer, err = tx.QueryContext(ctx, text, args...)
 	}
@@ -393,7 +393,7 @@ func (s *Store) exec(ctx context.Context, tx *sql.Tx, st statement, rows [][]any
 	}
 	text, args := s.sourced(st, rows)
 	if stmt := s.statements[st.text]; stmt != nil {
-		_, err := tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+		_, err := tx.StmtContext(ctx, stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // it ends with the transaction
 		return err
 	}
 	_, err := tx.ExecContext(ctx, text, args...)
@@ -409,7 +409,7 @@ func (s *Store) prepareBatch(ctx context.Context) error {
 	}
 	for _, st := range batchStatements {
 		text, _ := s.sourced(st, nil)
-		stmt, err := s.db.writer.PrepareContext(ctx, text)
+		stmt, err := s.db.writer.PrepareContext(ctx, text) //nolint:sqlclosecheck // it lives as long as the pool
 		if err != nil {
 			return fmt.Errorf("prepare %q: %w", st.text, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -105,9 +106,7 @@ func TestSQLKeepsTheRules(t *testing.T) {
 		texts["batch statement "+strconv.Itoa(i+1)] = text
 	}
 	for _, room := range []string{".", "../analytics"} {
-		for at, literal := range literals(t, room) {
-			texts[at] = literal
-		}
+		maps.Copy(texts, literals(t, room))
 	}
 	for _, m := range migrations(t, "postgres") {
 		texts[m.name] = m.up

@@ -60,6 +60,7 @@ func (c *cursor) Next() error {
 	return nil
 }
 
+//nolint:revive // the interface names it so
 func (c *cursor) Eof() bool { return c.at >= len(c.rows) }
 
 func (c *cursor) Column(i int) (vtab.Value, error) {
@@ -120,6 +121,7 @@ func (c *column) IndexType() any {
 		return float64(0)
 	case bytea:
 		return []byte(nil)
+	case text:
 	}
 	return ""
 }

@@ -47,7 +47,7 @@ func newTable(name string, keys int, parts ...[]columnDef) *table {
 // nothing in the others: every column costs, also an empty one.
 func (t *table) only(stage, names string) *table {
 	o := &table{name: t.name, keys: t.keys, stage: stage}
-	for _, n := range strings.Fields(names) {
+	for n := range strings.FieldsSeq(names) {
 		i := slices.IndexFunc(t.columns, func(c columnDef) bool { return c.name == n })
 		o.columns = append(o.columns, t.columns[i])
 	}

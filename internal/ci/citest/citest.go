@@ -52,7 +52,7 @@ func DrawTruth(t *rapid.T) Truth {
 			tries := rapid.IntRange(0, 3).Draw(t, "attempts of "+name)
 			created := truth.Created.Add(millis("wait", 60_000))
 			for n := range tries {
-				a := Attempt{ID: fmt.Sprint(id), Name: name, Stage: stage, Number: n + 1, FinalOfItsJob: n == tries-1, Created: created}
+				a := Attempt{ID: strconv.Itoa(id), Name: name, Stage: stage, Number: n + 1, FinalOfItsJob: n == tries-1, Created: created}
 				a.Started = a.Created.Add(millis("queue", 90_000))
 				a.Finished = a.Started.Add(millis("run", 600_000) + time.Millisecond)
 				a.Result = rapid.SampledFrom([]ci.Result{ci.Success, ci.Failure, ci.Cancellation}).Draw(t, "result")

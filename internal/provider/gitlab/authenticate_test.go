@@ -104,7 +104,8 @@ func TestAuthenticate(t *testing.T) {
 		"id and time of a body": {
 			headers("webhook-id", "1.1614265330.{", "webhook-timestamp", "1614265330", "webhook-signature", sign(specKey, "1", 1614265330, "{.1614265330.{}")),
 			"{}", specTime,
-			[]string{specKey}, gitlab.ErrWrongSignature,
+			[]string{specKey},
+			gitlab.ErrWrongSignature,
 		},
 	} {
 		err := gitlab.Authenticate(tc.header, []byte(tc.body), tc.now, tc.secrets...)

@@ -124,11 +124,13 @@ func TestTimings(t *testing.T) {
 	}{
 		"up and e2e": {
 			"$ time make up\n\nreal\t3m25.087s\n" + rest + "$ time make e2e\n\nreal\t0m10.5s\n" + rest, nil,
-			[]ci.Step{timed("up", 205.087), timed("e2e", 10.5)}, 2,
+			[]ci.Step{timed("up", 205.087), timed("e2e", 10.5)},
+			2,
 		},
 		"pull, up and e2e": {
 			"real\t0m25.500s\nreal\t0m10.250s\nreal\t61m6.000s\n", nil,
-			[]ci.Step{timed("pull", 25.5), timed("up", 35.75), timed("up_without_pull", 10.25), timed("e2e", 3666)}, 3,
+			[]ci.Step{timed("pull", 25.5), timed("up", 35.75), timed("up_without_pull", 10.25), timed("e2e", 3666)},
+			3,
 		},
 		"one":                   {"real\t0m1.000s\n", nil, nil, 1},
 		"four":                  {strings.Repeat("real\t0m1.000s\n", 4), nil, nil, 4},
@@ -152,7 +154,8 @@ func TestTimings(t *testing.T) {
 				{Name: "up", Source: ci.StepsMarkers, DurationS: 32.5, StartedAt: time.Date(2026, 11, 20, 10, 0, 7, 5e8, time.UTC)},
 				{Name: "up_without_pull", Source: ci.StepsMarkers, DurationS: 30, StartedAt: time.Date(2026, 11, 20, 10, 0, 30, 0, time.UTC)},
 				{Name: "e2e", Source: ci.StepsMarkers, DurationS: 240, StartedAt: time.Date(2026, 11, 20, 10, 1, 0, 5e8, time.UTC)},
-			}, 3,
+			},
+			3,
 		},
 		"too many": {strings.Repeat("real\t0m1.000s\n", gitlab.MaxTimings+1), [][]string{strings.Split(strings.Repeat("a ", gitlab.MaxTimings)+"a", " ")}, nil, gitlab.MaxTimings + 1},
 	} {
