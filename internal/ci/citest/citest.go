@@ -3,8 +3,8 @@
 package citest
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"pgregory.net/rapid"
