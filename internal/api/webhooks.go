@@ -19,7 +19,7 @@ func (a *API) postWebhook(w http.ResponseWriter, r *http.Request) error {
 	if !found {
 		return notFound("No CI system of that name is known.")
 	}
-	if err := checkMediaType(r.Header, nil); err != nil {
+	if err := checkMediaType(r.Header, a.webhookForms(name)); err != nil {
 		return err
 	}
 	body, free, err := a.readBody(w, r, maxWebhook)
@@ -41,6 +41,16 @@ func (a *API) postWebhook(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
+}
+
+// webhookForms is the other type that a delivery may have: GitHub and Gitea can
+// send the JSON in a form. A foreign page can too, without being asked, so a
+// form must be signed.
+func (a *API) webhookForms(name string) []string {
+	if len(a.secrets[name]) == 0 {
+		return nil
+	}
+	return []string{"application/x-www-form-urlencoded"}
 }
 
 // admit tells whether the sender may deliver: it knows the provider's webhook

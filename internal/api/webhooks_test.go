@@ -1,9 +1,13 @@
 package api_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -77,4 +81,43 @@ func TestDeliveries(t *testing.T) {
 			t.Errorf("kept: %d, %+v", len(taken), taken)
 		}
 	})
+}
+
+// GitHub can send the JSON in a form. So can a page of another site, without
+// being asked: where no secret is set, a form is refused.
+func TestFormDeliveries(t *testing.T) {
+	t.Parallel()
+	const secret, payload = "a-secret-of-github", `{"workflow_run":{"id":1},"repository":{"full_name":"acme/shop"},"sender":{"email":"user@example.com"}}`
+	form := "payload=" + url.QueryEscape(payload)
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(form))
+	s := storetest.Open(t, storetest.SQLite(t))
+	for _, c := range []struct {
+		secrets map[string][]string
+		want    int
+	}{
+		{map[string][]string{"github": {secret}}, http.StatusAccepted},
+		{map[string][]string{"github": {"another"}}, http.StatusUnauthorized},
+		{map[string][]string{"gitlab": {secret}}, http.StatusUnsupportedMediaType},
+	} {
+		everybody := func(*http.Request, store.Scope) error { return nil }
+		m := &api.Mux{Log: slog.New(slog.DiscardHandler), Allow: everybody}
+		api.New(api.Config{Store: s, MaxBody: 8 << 20, Allow: everybody, WebhookSecrets: c.secrets}).Register(m)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/webhooks/github", strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("X-GitHub-Event", "workflow_run")
+		r.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+		w := httptest.NewRecorder()
+		m.ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("with %v: %d, want %d: %s", c.secrets, w.Code, c.want, w.Body)
+		}
+	}
+	taken, err := s.TakeDeliveries(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(taken) != 1 || taken[0].Event != "workflow_run" || string(taken[0].Body) != `{"workflow_run":{"id":1},"repository":{"full_name":"acme/shop"},"sender":{}}` {
+		t.Errorf("kept: %d, %+v", len(taken), taken)
+	}
 }
