@@ -95,17 +95,27 @@ func (rec *Record) Sorted() []*AttemptRecord {
 	return all
 }
 
-// counted returns the attempts that count, in the order in which they ran:
-// by created, started, then id. Instants are compared as they are stored, to
+// counted returns the attempts that count, in the order in which they ran: by
+// created (where nobody said it, by what came next), started, then id. Instants are compared as they are stored, to
 // the millisecond: else the order would depend on which of two was stored first.
 func (rec *Record) counted() []*AttemptRecord {
 	all := slices.DeleteFunc(rec.Sorted(), func(a *AttemptRecord) bool { return a.Superseded })
 	order := func(a, b time.Time) int { return a.Truncate(time.Millisecond).Compare(b.Truncate(time.Millisecond)) }
 	slices.SortStableFunc(all, func(a, b *AttemptRecord) int {
-		return cmp.Or(order(a.CreatedAt, b.CreatedAt), order(a.StartedAt, b.StartedAt),
+		return cmp.Or(order(a.first(), b.first()), order(a.StartedAt, b.StartedAt),
 			compareIDs(a.ID, b.ID), cmp.Compare(a.Legacy, b.Legacy), cmp.Compare(a.Position, b.Position))
 	})
 	return all
+}
+
+// first is the earliest instant that is known of an attempt.
+func (a *AttemptRecord) first() time.Time {
+	for _, t := range []time.Time{a.CreatedAt, a.StartedAt} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return a.FinishedAt
 }
 
 // compareIDs orders numbers by size and before other ids.

@@ -17,8 +17,9 @@ import (
 // calls it. An event that tells nothing of a pipeline gives no report and no
 // error.
 //
-// Of a job that is run again, versions of Gitea without a record of each
-// attempt tell the creation of the first: its queue time is then too long.
+// All attempts of a job have one id and one creation in versions of Gitea that
+// keep no record of each. So the id of a later one is made, and how long it
+// waited is not known.
 func ParseWebhook(event string, body []byte) ([]ci.Report, error) {
 	if strings.HasPrefix(event, "action_run_") {
 		return parseActionRun(body)

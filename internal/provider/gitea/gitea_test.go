@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -90,6 +91,48 @@ func reports(t *testing.T, event string, body []byte) []byte {
 		t.Fatal(err)
 	}
 	return append(b, '\n')
+}
+
+// The attempts of a job are told apart in versions of Gitea that give them one
+// id and one creation, in whatever order the events come.
+func TestAttempts(t *testing.T) {
+	t.Parallel()
+	var events []string
+	for _, fields := range []string{
+		`"status":"queued","run_attempt":0,"started_at":"1970-01-01T00:00:00Z"`,
+		`"status":"in_progress","run_attempt":1,"runner_id":3,"started_at":"2026-11-20T10:00:05Z","completed_at":"1970-01-01T00:00:00Z"`,
+		`"status":"completed","conclusion":"failure","run_attempt":1,"runner_id":3,"started_at":"2026-11-20T10:00:05Z","completed_at":"2026-11-20T10:01:05Z"`,
+		`"status":"queued","run_attempt":1,"started_at":"1970-01-01T00:00:00Z"`,
+		`"status":"completed","conclusion":"success","run_attempt":2,"runner_id":3,"started_at":"2026-11-20T12:00:00Z","completed_at":"2026-11-20T12:00:30Z"`,
+	} {
+		events = append(events, `{"workflow_job":{"id":7,"run_id":1,"name":"test","created_at":"2026-11-20T10:00:00Z",`+fields+`},"repository":{"full_name":"a/b"}}`)
+	}
+	type attempt struct {
+		ID      string
+		Number  int
+		Result  ci.Result
+		QueueMS *int64
+		RunMS   int64
+	}
+	want := []attempt{{"7", 1, ci.Failure, new(int64(5000)), 60_000}, {"7-2", 2, ci.Success, nil, 30_000}}
+	for range 20 {
+		var rec ci.Record
+		for _, i := range rand.Perm(len(events)) {
+			all, err := gitea.ParseWebhook("workflow_job", []byte(events[i]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rec.Merge(&all[0])
+		}
+		rec.Derive(ci.DefaultPhases(), "")
+		var got []attempt
+		for _, a := range rec.Sorted() {
+			got = append(got, attempt{a.ID, a.Number, a.Result, a.QueueMS, *a.RunMS})
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("attempts mismatch (-want +got):\n%s", diff)
+		}
+	}
 }
 
 func actionRun(t *testing.T, fields string) ci.Pipeline {
@@ -210,6 +253,10 @@ func TestNotTakenForGitHub(t *testing.T) {
 		h := headers(prefix, "workflow_run", "s", "{}")
 		if err := github.Authenticate(h, []byte("{}"), time.Now(), "s"); !errors.Is(err, github.ErrGitea) {
 			t.Errorf("%s: got %v", prefix, err)
+		}
+		_, event := github.Delivery(h)
+		if all, err := github.ParseWebhook(event, read(t, "testdata/workflow_run.completed.json")); all != nil || err != nil {
+			t.Errorf("%s: read as GitHub's: %v, %v", prefix, all, err)
 		}
 		if id, event := gitea.Delivery(h); id != "f6266f16-1bf3-46a5-9ea4-602e06ead473" || event != "workflow_run" {
 			t.Errorf("%s: got %q, %q", prefix, id, event)

@@ -74,9 +74,15 @@ func CheckSecret(secret string) error {
 }
 
 // Delivery is what the sender calls a delivery: its id, the same when it is
-// sent again, or empty; and the kind of event.
+// sent again, or empty; and the kind of event. One of Gitea or Forgejo, which
+// Authenticate refuses, is named so that it is not read as GitHub's either
+// where no secret is asked for.
 func Delivery(header http.Header) (id, event string) {
-	return DeliveryID(header.Get("X-GitHub-Delivery")), header.Get("X-GitHub-Event")
+	id, event = DeliveryID(header.Get("X-GitHub-Delivery")), header.Get("X-GitHub-Event")
+	if fromGitea(header) {
+		event = "gitea/" + event
+	}
+	return id, event
 }
 
 // DeliveryID is the id of a delivery, or nothing where it can't be one.

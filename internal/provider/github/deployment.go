@@ -16,14 +16,8 @@ type deploymentEvent struct {
 	} `json:"deployment_status"`
 	Deployment deployment  `json:"deployment"`
 	Run        *run        `json:"workflow_run"`
-	CheckRun   *checkRun   `json:"check_run"`
+	Job        *job        `json:"check_run"` // of the job: its id, name, status, conclusion, times
 	Repository *repository `json:"repository"`
-}
-
-// A checkRun of a job has the id of the job.
-type checkRun struct {
-	ID   int64  `json:"id"`
-	Name string `json:"name"`
 }
 
 func (e *deploymentEvent) report(d Dialect) (ci.Report, bool) {
@@ -32,8 +26,10 @@ func (e *deploymentEvent) report(d Dialect) (ci.Report, bool) {
 		return ci.Report{}, false
 	}
 	r := ci.Report{Project: e.Repository.FullName, Pipeline: e.Run.pipeline(d, e.Repository)}
-	if c := e.CheckRun; c != nil && c.ID > 0 && c.Name != "" {
-		r.Jobs = []ci.Attempt{{ID: text(c.ID), Name: clip(c.Name), Environment: e.Deployment.Environment}}
+	if j := e.Job; j != nil && j.ID > 0 && j.Name != "" {
+		a := j.attempt(d)
+		a.Environment, a.URL = e.Deployment.Environment, "" // the check's address is another
+		r.Jobs = []ci.Attempt{a}
 	}
 	return r, true
 }

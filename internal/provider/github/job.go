@@ -61,17 +61,14 @@ func (j *job) attempt(d Dialect) ci.Attempt {
 	}
 	if d.OneJobID && j.RunAttempt > 1 && a.ID != "" {
 		a.ID += "-" + strconv.FormatInt(j.RunAttempt, 10)
+		a.CreatedAt = time.Time{} // it may be that of the first attempt
 	}
 	if j.ran(m) {
 		a.StartedAt = j.StartedAt.Time
 		a.Runner = j.runner()
 	}
 	if m.state == ci.Finished {
-		began := a.StartedAt
-		if began.IsZero() {
-			began = a.CreatedAt
-		}
-		a.FinishedAt = j.CompletedAt.notBefore(began)
+		a.FinishedAt = j.CompletedAt.notBefore(instant{a.StartedAt}.or(j.CreatedAt).Time)
 	}
 	a.Steps = steps(j.Steps, a.StartedAt)
 	return a

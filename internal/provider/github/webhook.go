@@ -14,8 +14,8 @@ import (
 type Dialect struct {
 	// Provider is what reports name as their provider.
 	Provider string
-	// OneJobID: all attempts of a job have one id, and run_attempt tells them
-	// apart. GitHub gives each attempt an id of its own.
+	// OneJobID: all attempts of a job may have one id, and run_attempt tells
+	// them apart. GitHub gives each attempt an id of its own.
 	OneJobID bool
 	// RefInPath: the path of a run ends in @ and the ref that it runs for.
 	RefInPath bool
