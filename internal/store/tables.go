@@ -65,17 +65,21 @@ func (t *table) names() []string {
 }
 
 // upsert is the statement that writes rows; what is there is replaced, but for
-// its row_id.
+// its row_id, and left alone where it is the same: a merge writes all rows of a
+// pipeline, of which most have not changed.
 func (t *table) upsert(source string) string {
 	names := t.names()
-	set := make([]string, 0, len(names))
+	var set, have, want []string
 	for _, n := range names[t.keys:] {
 		if n == "row_id" {
 			continue
 		}
 		set = append(set, n+" = excluded."+n)
+		have = append(have, t.name+"."+n)
+		want = append(want, "excluded."+n)
 	}
-	return t.insert(source) + " ON CONFLICT (" + strings.Join(names[:t.keys], ", ") + ") DO UPDATE SET " + strings.Join(set, ", ")
+	return t.insert(source) + " ON CONFLICT (" + strings.Join(names[:t.keys], ", ") + ") DO UPDATE SET " + strings.Join(set, ", ") +
+		" WHERE (" + strings.Join(have, ", ") + ") IS DISTINCT FROM (" + strings.Join(want, ", ") + ")"
 }
 
 // insert is the statement that writes rows that are not there yet.
