@@ -119,15 +119,18 @@ type Taken struct {
 	Tries           int64 // this one included
 }
 
+// takeDeliveries has a place for what the engine adds to a query of rows to take.
+const takeDeliveries = `UPDATE deliveries SET leased_until_ms = $1, tries = tries + 1
+	WHERE id IN (SELECT id FROM deliveries WHERE state = 'waiting' AND leased_until_ms <= $2 ORDER BY id LIMIT $3%s)
+	RETURNING id, provider, event, body, tries`
+
 // TakeDeliveries gives up to limit deliveries that wait to the caller, the
 // oldest first, for a minute.
 func (s *Store) TakeDeliveries(ctx context.Context, limit int) (all []Taken, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	now := s.config.Now()
-	query := `UPDATE deliveries SET leased_until_ms = $1, tries = tries + 1
-		WHERE id IN (SELECT id FROM deliveries WHERE state = 'waiting' AND leased_until_ms <= $2 ORDER BY id LIMIT $3` + s.engine.skipLocked() + `)
-		RETURNING id, provider, event, body, tries` //nolint:gosec // the engine's own words are all that is added
+	query := fmt.Sprintf(takeDeliveries, s.engine.skipLocked())
 	rows, err := s.db.writer.QueryContext(ctx, query, now.Add(deliveryLease).UnixMilli(), now.UnixMilli(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAway, err)
