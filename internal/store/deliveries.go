@@ -130,7 +130,7 @@ func (s *Store) TakeDeliveries(ctx context.Context, limit int) (all []Taken, err
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	now := s.config.Now()
-	query := fmt.Sprintf(takeDeliveries, s.engine.skipLocked())
+	query := fmt.Sprintf(takeDeliveries, s.engine.skipLocked()) //nolint:gosec // the engine's own words are all that is added
 	rows, err := s.db.writer.QueryContext(ctx, query, now.Add(deliveryLease).UnixMilli(), now.UnixMilli(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAway, err)
