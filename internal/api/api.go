@@ -57,9 +57,11 @@ func New(c Config) *API {
 // Register adds all routes to m. A route is open to those who have its scope.
 func (a *API) Register(m *Mux) {
 	m.Handle("POST /save_metrics", store.ScopeIngest, a.saveMetrics)
+	m.Handle("POST /save_project_info", store.ScopeIngest, a.saveProject)
 	m.Handle("POST /api/v1/reports", store.ScopeIngest, a.postReports)
 	m.Handle("POST /api/v1/webhooks/{provider}", "", a.postWebhook)
 	m.Handle("GET /api/v1/projects", store.ScopeRead, a.getProjects)
+	m.Handle("GET /api/v1/project", store.ScopeRead, a.getProject)
 	m.Handle("GET /api/v1/pipelines", store.ScopeRead, a.getPipelines)
 	m.Handle("GET /api/v1/pipelines/{id}", store.ScopeRead, a.getPipeline)
 	m.Handle("GET /api/openapi.yaml", "", a.getOpenAPIYAML)

@@ -18,33 +18,6 @@ type page[T any] struct {
 	Next  *string `json:"next"` // the cursor of the page after this one; null: there is none
 }
 
-// A project as the API shows it.
-type projectView struct {
-	Project       string  `json:"project"`
-	DefaultBranch *string `json:"default_branch"`
-}
-
-// getProjects lists the projects in order of their names.
-func (a *API) getProjects(w http.ResponseWriter, r *http.Request) error {
-	limit, cursor, err := pageOf(r.URL.Query())
-	if err != nil {
-		return err
-	}
-	all, err := a.store.Projects(r.Context(), cursor, limit+1)
-	if err != nil {
-		return err
-	}
-	p := page[projectView]{Items: []projectView{}}
-	for i, project := range all {
-		if i == limit {
-			p.Next = next(w, r, all[i-1].Name)
-			break
-		}
-		p.Items = append(p.Items, projectView{project.Name, said(project.DefaultBranch)})
-	}
-	return answerJSON(w, r, p)
-}
-
 // getPipelines lists the pipelines of a project, the newest first.
 func (a *API) getPipelines(w http.ResponseWriter, r *http.Request) error {
 	project, err := a.project(r)

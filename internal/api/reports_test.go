@@ -202,7 +202,7 @@ func TestLists(t *testing.T) {
 		if diff := cmp.Diff([]int64{5, 4, 3, 2, 1}, got); diff != "" {
 			t.Errorf("pages put together (-want +got):\n%s", diff)
 		}
-		want := `{"items":[{"project":"acme/shop","default_branch":null}],"next":null}` + "\n"
+		want := `{"items":[{"project":"acme/shop","default_branch":null,"team":null,"ci_number":null,"e2e_jobs":null,"schedules":null,"packages":null}],"next":null}` + "\n"
 		if diff := cmp.Diff(want, f.get(t, "/api/v1/projects", http.StatusOK)); diff != "" {
 			t.Errorf("projects (-want +got):\n%s", diff)
 		}

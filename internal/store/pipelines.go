@@ -14,42 +14,6 @@ var ErrUnknown = errors.New("there is no such thing")
 // MaxPage is how many rows a list gives at once.
 const MaxPage = 1000
 
-// A Project is a repository by its full path.
-type Project struct {
-	ID            int64
-	Name          string
-	DefaultBranch string // empty: nobody has said which
-}
-
-// Projects returns up to limit projects in order of their names, as the
-// database sorts text, from the one after the named on.
-func (s *Store) Projects(ctx context.Context, after string, limit int) (all []Project, err error) {
-	const query = `SELECT id, name, default_branch FROM projects WHERE name > $1 ORDER BY name LIMIT $2`
-	err = s.read(ctx, query, func(rows *sql.Rows) error {
-		var p Project
-		var branch sql.NullString
-		err := rows.Scan(&p.ID, &p.Name, &branch)
-		p.DefaultBranch = branch.String
-		all = append(all, p)
-		return err
-	}, after, min(limit, MaxPage))
-	return all, err
-}
-
-// Project finds a project by its name, or fails with ErrUnknown.
-func (s *Store) Project(ctx context.Context, name string) (p Project, err error) {
-	err = s.read(ctx, "SELECT id, name, default_branch FROM projects WHERE name = $1", func(rows *sql.Rows) error {
-		var branch sql.NullString
-		err := rows.Scan(&p.ID, &p.Name, &branch)
-		p.DefaultBranch = branch.String
-		return err
-	}, name)
-	if err == nil && p.ID == 0 {
-		err = ErrUnknown
-	}
-	return p, err
-}
-
 // A Pipeline is a pipeline as it is shown: what was said and what follows.
 // Texts are empty, times zero and pointers nil where nobody said.
 type Pipeline struct {

@@ -27,8 +27,8 @@ func TestSQLPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	views := documentedViews(string(page))
-	if len(views) != 8 {
-		t.Fatalf("%d views are documented, want 8", len(views))
+	if len(views) != 9 {
+		t.Fatalf("%d views are documented, want 9", len(views))
 	}
 	storetest.Databases(t, func(t *testing.T, database string) {
 		s := storetest.Open(t, database)
@@ -224,7 +224,7 @@ func runRole(t *testing.T, tx *sql.Tx, text string) {
 			t.Fatalf("%v:\n%s", err, statement)
 		}
 	}
-	for _, view := range []string{"ci_pipelines", "ci_jobs", "ci_steps", "ci_phases", "metrics_pipeline", "metrics_build", "metrics_job", "metrics_job_failed"} {
+	for _, view := range []string{"ci_projects", "ci_pipelines", "ci_jobs", "ci_steps", "ci_phases", "metrics_pipeline", "metrics_build", "metrics_job", "metrics_job_failed"} {
 		if count(t, tx, "SELECT * FROM "+view+" LIMIT 1") != 1 {
 			t.Errorf("the role can't read %s", view)
 		}
