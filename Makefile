@@ -1,5 +1,5 @@
 # What people do here. Everything needs Go, in the version of go.mod or later.
-# Tests also need a C compiler, PostgreSQL's server programs and npm: they are
+# Tests also need a C compiler, PostgreSQL's server programs, npm and Chromium: they are
 # installed from the distribution where that is possible, else you are told what
 # to install. `make check` builds its linter once, which takes some minutes.
 SHELL := /bin/bash -o pipefail

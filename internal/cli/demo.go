@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,9 +23,6 @@ const (
 	minDemoDays = 14
 	maxDemoDays = 366
 )
-
-// demoSavers is how many reports are saved at once: as many as fill a batch.
-const demoSavers = 100
 
 // demonstration is the flags of demo, and serve's defaults for the rest.
 type demonstration struct {
@@ -93,7 +89,7 @@ func (d *demonstration) run(ctx context.Context, e *env) (err error) {
 	}
 	began := time.Now()
 	h := demo.Generate(d.seed, began, d.days)
-	if err := fill(ctx, c.Store, h.Reports); ctx.Err() != nil {
+	if err := fill(ctx, c.Store, &h); ctx.Err() != nil {
 		return srv.Close() // stopped before it was there
 	} else if err != nil {
 		return errors.Join(err, srv.Close())
@@ -105,35 +101,17 @@ func (d *demonstration) run(ctx context.Context, e *env) (err error) {
 	return err
 }
 
-// fill saves the reports in a new database, many at once, as servers do.
-func fill(ctx context.Context, c store.Config, reports []ci.Report) (err error) {
+// fill saves the history in a new database.
+func fill(ctx context.Context, c store.Config, h *demo.History) (err error) {
 	st, err := store.Open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan ci.Report)
-	var savers sync.WaitGroup
-	for range demoSavers {
-		savers.Go(func() {
-			for r := range next {
-				if _, err := st.Save(ctx, r); err != nil {
-					cancel(fmt.Errorf("save pipeline %d of %s: %w", r.Pipeline.ID, r.Project, err))
-				}
-			}
-		})
-	}
-	for _, r := range reports {
-		select {
-		case next <- r:
-		case <-ctx.Done():
-		}
-	}
-	close(next)
-	savers.Wait()
-	return context.Cause(ctx)
+	return h.Save(ctx, func(ctx context.Context, r ci.Report) error {
+		_, err := st.Save(ctx, r)
+		return err
+	})
 }
 
 // greet says what is there, and what there is to find.
