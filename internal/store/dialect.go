@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -268,6 +269,29 @@ func (e engine) skipLocked() string {
 		return " FOR UPDATE SKIP LOCKED"
 	}
 	return ""
+}
+
+// leadership asks for the right to do what name stands for on behalf of all
+// replicas, over a connection of its own. Nil: another replica has it.
+func (e engine) leadership(ctx context.Context, s *Store, name string) (*leadership, error) {
+	if e != postgresEngine {
+		return &leadership{}, nil // one server a file
+	}
+	_, address, err := locate(cmp.Or(s.config.Direct, s.config.Database))
+	if err != nil {
+		return nil, err
+	}
+	config, err := postgresConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(1)
+	l, err := s.askToLead(ctx, pool, name)
+	if l == nil {
+		err = errors.Join(err, pool.Close())
+	}
+	return l, err
 }
 
 // A class is what an error of the database means for the reports of a batch.
