@@ -16,10 +16,15 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	if err != nil {
 		return fmt.Errorf("write the answer: %w", err)
 	}
+	return writeBytes(w, status, body)
+}
+
+// writeBytes answers with JSON that is written already.
+func writeBytes(w http.ResponseWriter, status int, body []byte) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // the client may be gone
+	_, _ = w.Write(append(body, '\n')) //nolint:gosec // it is JSON and says so; the client may be gone
 	return nil
 }
 

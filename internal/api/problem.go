@@ -52,6 +52,9 @@ const (
 	kindHost         = "unknown-host"
 	kindParameter    = "bad-parameter"
 	kindClash        = "number-taken"
+	kindGone         = "body-gone"
+	kindHeader       = "bad-header"
+	kindKeyReused    = "key-reused"
 	kindAway         = "database-away"
 	kindBusy         = "busy"
 	kindStarting     = "starting"
@@ -141,7 +144,9 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, store.ErrClash):
 		return problem(http.StatusConflict, kindClash, "Another pipeline has that number.", "It was made from another external_id. Give the pipeline an id of its own.")
 	case errors.Is(err, store.ErrUnknown):
-		return notFound("No project or pipeline of that name or number is known.")
+		return notFound("No project, pipeline or delivery of that name or number is known.")
+	case errors.Is(err, store.ErrBodyGone):
+		return problem(http.StatusGone, kindGone, "The delivery's body is no longer kept.", "Bodies are kept for the days that --delivery-days says.")
 	case errors.Is(err, store.ErrBusy):
 		return Overloaded()
 	case errors.Is(err, store.ErrAway), errors.Is(err, context.DeadlineExceeded):

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
@@ -36,19 +37,26 @@ func (a *API) postReports(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer free()
+	return a.once(w, r, body, func() (answer, error) { return a.saveReports(r, body) })
+}
+
+func (a *API) saveReports(r *http.Request, body []byte) (answer, error) {
 	items, single, err := native.Parse(body)
 	if err != nil {
 		a.refused.Add(1)
-		return err
+		return answer{}, err
 	}
 	if single {
 		outcome, err := a.saveItem(r, &items[0])
 		if err != nil {
-			return err
+			return answer{}, err
 		}
-		return writeJSON(w, statusOf(outcome), saved{items[0].Report.Project, items[0].Report.Pipeline.ID, outcome.String()})
+		return answer{statusOf(outcome), saved{items[0].Report.Project, items[0].Report.Pipeline.ID, outcome.String()}, true}, nil
 	}
-	return writeJSON(w, http.StatusOK, a.saveItems(r, items))
+	results := a.saveItems(r, items)
+	// What may go better the next time is no answer to keep.
+	again := slices.ContainsFunc(results, func(x result) bool { return x.Status >= http.StatusInternalServerError })
+	return answer{http.StatusOK, results, !again}, nil
 }
 
 func (a *API) saveItems(r *http.Request, items []native.Item) []result {

@@ -50,12 +50,21 @@ func routerOf(t *testing.T) routers.Router {
 
 func (f *fixture) do(t *testing.T, method, path, media, body string, want int) (string, http.Header) {
 	t.Helper()
+	header := map[string]string{}
+	if media != "" {
+		header["Content-Type"] = media
+	}
+	return f.doWith(t, method, path, body, want, header)
+}
+
+func (f *fixture) doWith(t *testing.T, method, path, body string, want int, header map[string]string) (string, http.Header) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, f.url+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if media != "" {
-		req.Header.Set("Content-Type", media)
+	for name, value := range header {
+		req.Header.Set(name, value)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

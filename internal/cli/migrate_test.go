@@ -33,7 +33,7 @@ func TestMigrateCommands(t *testing.T) {
 	database := "--database=" + filepath.Join(t.TempDir(), "x.db")
 
 	out, _ := run(t, 0, "migrate", "status", database)
-	holds(t, out, "version 0", "pending  00001_init.sql", "pending  00003_parent.sql", "pending  00006_project_info.sql")
+	holds(t, out, "version 0", "pending  00001_init.sql", "pending  00003_parent.sql", "pending  00010_inbox.sql")
 	out, _ = run(t, 0, "migrate", "up", "--dry-run", "1", database)
 	holds(t, out, "from version 0 to 1", "Nothing was changed.")
 	out, _ = run(t, 0, "migrate", "up", "1", database)

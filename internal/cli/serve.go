@@ -26,7 +26,7 @@ type serving struct {
 
 	listen, tlsCert, tlsKey, baseURL, anonymous string
 	maxBody                                     size
-	maxConcurrent                               int
+	maxConcurrent, deliveryDays                 int
 	shutdownDelay, shutdownTimeout              time.Duration
 }
 
@@ -68,6 +68,7 @@ func (s *serving) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.anonymous, "allow-anonymous", "", "what may be done without a token: `ingest`, read, both joined by a comma, or none\n(default: ingest,read from this machine on a loopback address, else none)")
 	fs.Var(&s.maxBody, "max-body", "the greatest `size` of a request's body")
 	fs.IntVar(&s.maxConcurrent, "max-concurrent", 4096, "the greatest `number` of requests at once; more are answered 503")
+	fs.IntVar(&s.deliveryDays, "delivery-days", 14, "how many `days` the bodies of webhooks are kept, to be read again; 0: for ever")
 	fs.DurationVar(&s.shutdownDelay, "shutdown-delay", 0, "how `long` readiness is red before the listener closes")
 	fs.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 15*time.Second, "how `long` requests under way may take to finish when the server stops")
 }
@@ -127,6 +128,9 @@ func (s *serving) config(e *env) (server.Config, error) {
 	if s.maxConcurrent < 1 {
 		return server.Config{}, &usageError{errors.New("--max-concurrent must be at least 1")}
 	}
+	if s.deliveryDays < 0 || s.deliveryDays > maxDays {
+		return server.Config{}, &usageError{fmt.Errorf("--delivery-days must be 0 to %d", maxDays)}
+	}
 	if s.migrate != "auto" && s.migrate != "check" {
 		return server.Config{}, &usageError{fmt.Errorf("--migrate must be auto or check, not %q", s.migrate)}
 	}
@@ -149,6 +153,7 @@ func (s *serving) config(e *env) (server.Config, error) {
 		Listen: s.listen, TLSCert: s.tlsCert, TLSKey: s.tlsKey, BaseURL: strings.TrimSuffix(s.baseURL, "/"),
 		Anonymous: anonymous, Tokens: tokens, WebhookSecrets: secrets,
 		MaxBody: int64(s.maxBody), MaxConcurrent: s.maxConcurrent,
+		Keep:          retention(s.deliveryDays),
 		ShutdownDelay: s.shutdownDelay, ShutdownTimeout: s.shutdownTimeout, Version: version(),
 	}, nil
 }

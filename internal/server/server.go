@@ -38,6 +38,7 @@ type Config struct {
 	MaxBody         int64               // bytes of a request's body
 	MaxConcurrent   int                 // requests at once
 	WebhookSecrets  map[string][]string // by provider; see api.Config
+	Keep            store.Retention     // how long things are kept
 	ShutdownDelay   time.Duration       // how long readiness is red before the listener closes
 	ShutdownTimeout time.Duration       // how long requests under way may take after that
 	Log             *slog.Logger
@@ -227,6 +228,8 @@ func (s *Server) background(ctx context.Context, st *store.Store) (stop func()) 
 	inbox := &collect.Inbox{Store: st, Parse: collect.ParseDelivery, Log: s.log}
 	var wg sync.WaitGroup
 	wg.Go(func() { inbox.Run(ctx) })
+	pruner := &collect.Pruner{Store: st, Keep: s.c.Keep, Log: s.log}
+	wg.Go(func() { pruner.Run(ctx) })
 	return func() {
 		cancel()
 		wg.Wait()

@@ -79,7 +79,7 @@ func (s *Store) wake() {
 func (s *Store) Received() <-chan struct{} { return s.received }
 
 var insertDeliveries = statement{deliveriesTable, deliveriesTable.insert("%s") + ` ON CONFLICT (provider, dedupe_key)
-	DO UPDATE SET state = 'waiting', reason = NULL, tries = 0, leased_until_ms = 0 WHERE deliveries.state = 'failed'`}
+	DO UPDATE SET state = 'waiting', reason = NULL, tries = 0, leased_until_ms = 0, body = COALESCE(deliveries.body, excluded.body) WHERE deliveries.state = 'failed'`}
 
 var finishDeliveries = statement{keysTable, "UPDATE deliveries SET state = 'done', reason = NULL WHERE id IN (SELECT staged.id FROM %s)"}
 
