@@ -21,6 +21,11 @@ type Derived struct {
 	Counted      int  // attempts, without superseded ones
 	Phases       []PhaseTimes
 	Metrics      *Metrics // the row in the view metrics_pipeline; nil if it has none
+	// Where the wall time went, and the critical path's times that belong to no
+	// attempt; nil while the first pass has not ended.
+	Parts *Parts
+	Path  *PathParts
+	Late  int // attempts after the first pass
 }
 
 // Metrics is a row of the view metrics_pipeline: the legacy report as it was
@@ -44,6 +49,13 @@ type DerivedAttempt struct {
 	Phase      string
 	QueueMS    *int64 // waited for a runner
 	RunMS      *int64 // ran: as the provider says, else start to finish
+	Late       bool   // after the first pass
+	// What the attempt adds to the wall time on the critical path; nil: it is
+	// not on it.
+	PathRunMS, PathQueueMS *int64
+	// By how much less the wall time would be if the job took no time; set on
+	// its last attempt of the first pass.
+	SavesMS *int64
 	// The views metrics_build, metrics_job and metrics_job_failed that show
 	// the attempt, and the seconds that they show.
 	InBuild, InJob, InFailed           bool
@@ -83,6 +95,24 @@ func (rec *Record) Derive(phases Phases, defaultBranch string) {
 	}
 	rec.Derived = d
 	rec.Metrics = rec.metrics(counted)
+	rec.derivePass(counted, DefaultLateAfter)
+}
+
+// derivePass splits the time of the first pass.
+func (rec *Record) derivePass(counted []*AttemptRecord, lateAfter time.Duration) {
+	for _, a := range rec.Attempts {
+		a.Late, a.PathRunMS, a.PathQueueMS, a.SavesMS = false, nil, nil, nil
+	}
+	p := rec.firstPass(counted, lateAfter)
+	if p == nil {
+		return
+	}
+	p.link()
+	rec.Parts, rec.Path, rec.Late = new(p.parts()), new(p.path()), len(p.late)
+	p.save()
+	for _, a := range p.late {
+		a.Late = true
+	}
 }
 
 // Sorted returns all attempts, the legacy report's rows included, by key.

@@ -120,6 +120,62 @@ func sameSecond(a, b time.Time) bool {
 	return !a.IsZero() && !b.IsZero() && a.Unix() == b.Unix()
 }
 
+// reportedPass is the first pass of a pipeline of which only a legacy report
+// told: it took as long as was reported. An entry without times is taken to
+// have ended when it can't have ended later: a build when the first e2e job
+// started, a job at the end of all. A failed attempt without times is nowhere.
+func (rec *Record) reportedPass(counted []*AttemptRecord) *pass {
+	p := &pass{wall: max(0, Millis(rec.Legacy.DurationS)), spans: make([]span, 0, len(counted))}
+	e2e := rec.reportedStart(p.wall)
+	type job struct {
+		name  string
+		build bool
+	}
+	jobs, last := make(map[job]int, len(counted)), make([]int, len(counted))
+	for _, a := range counted {
+		s := span{attempt: a}
+		switch {
+		case !a.StartedAt.IsZero() && !a.FinishedAt.IsZero():
+			s.start, s.end = rec.since(a.StartedAt), rec.since(a.FinishedAt)
+		case a.RunMS == nil || a.Legacy == LegacyFailed:
+			continue
+		case a.Legacy == LegacyBuild:
+			s.start, s.end = e2e-*a.RunMS, e2e
+		default:
+			s.start, s.end = p.wall-*a.RunMS, p.wall
+		}
+		s.start = min(max(0, s.start), p.wall)
+		s.end = min(max(s.start, s.end), p.wall)
+		j := job{a.Name, a.Legacy == LegacyBuild}
+		n, known := jobs[j]
+		if !known {
+			n = len(jobs)
+			jobs[j] = n
+		}
+		if known && a.Legacy != LegacyBuild {
+			p.spans[last[n]].retried = true
+		}
+		s.job, last[n] = n, len(p.spans)
+		p.spans = append(p.spans, s)
+	}
+	return p
+}
+
+// reportedStart is the start of the first e2e attempt in milliseconds since the
+// creation: of an entry (builds have no times), else as it follows from the reported figures.
+func (rec *Record) reportedStart(wall int64) int64 {
+	start, told := Millis(rec.Legacy.DurationS-rec.Legacy.DurationE2eS), false
+	for _, e := range rec.Legacy.Entries {
+		if e.StartedAt.IsZero() {
+			continue
+		}
+		if at := rec.since(e.StartedAt); !told || at < start {
+			start, told = at, true
+		}
+	}
+	return min(max(0, start), wall)
+}
+
 // OnlyLegacy tells whether a report says nothing but what POST /save_metrics
 // posted.
 func (r *Report) OnlyLegacy() bool {

@@ -62,9 +62,15 @@ func pipelineRow(k key, rowID int64, rec *ci.Record, branchInForce, phasesHash s
 		row = append(row, nil, nil, nil, nil)
 	}
 	if up := p.Parent; up != nil {
-		return append(row, up.Project, up.PipelineID, nullText(up.JobID))
+		row = append(row, up.Project, up.PipelineID, nullText(up.JobID))
+	} else {
+		row = append(row, nil, nil, nil)
 	}
-	return append(row, nil, nil, nil)
+	if t := rec.Parts; t != nil {
+		row = append(row, t.WallMS, t.ActiveMS, t.ExecutionMS, t.RetryMS, t.QueueMS, t.BlockedMS, t.GapMS, int64(rec.Late))
+		return append(row, rec.Path.RetryMS, rec.Path.BlockedMS, rec.Path.GapMS)
+	}
+	return append(row, nil, nil, nil, nil, nil, nil, nil, int64(0), nil, nil, nil)
 }
 
 func jobRow(k key, rowID int64, a *ci.AttemptRecord, pipelineCreated int64) []any {
@@ -89,7 +95,8 @@ func jobRow(k key, rowID int64, a *ci.AttemptRecord, pipelineCreated int64) []an
 		row = append(row, nil, nil)
 	}
 	return append(row, a.InBuild, a.InJob, a.InFailed,
-		nullable(a.MetricsS), nullable(a.UpS), nullable(a.E2eS), nullable(a.PullS), nullable(a.NoPull))
+		nullable(a.MetricsS), nullable(a.UpS), nullable(a.E2eS), nullable(a.PullS), nullable(a.NoPull),
+		a.Late, nullable(a.PathRunMS), nullable(a.PathQueueMS), nullable(a.SavesMS))
 }
 
 func stepRows(k key, a *ci.AttemptRecord) [][]any {

@@ -104,10 +104,12 @@ var (
 		columns(bigint, "legacy_project_number metrics_created_ms"),
 		columns(double, "metrics_duration_s metrics_duration_e2e_s"), columns(boolean, "metrics_has_restarts"),
 		columns(text, "parent_project"), columns(bigint, "parent_pipeline_id"), columns(text, "parent_job_id"),
+		columns(bigint, "wall_ms active_ms execution_ms retry_ms queue_ms blocked_ms gap_ms late_attempts path_retry_ms path_blocked_ms path_gap_ms"),
 	)
 	reportedPipelines = pipelinesTable.only("reported_pipelines", `project_id id row_id ref created_ms created_known branch_in_force on_default_branch
 		state has_restarts attempts phases_hash has_legacy legacy_ref legacy_on_default legacy_project_number
-		metrics_created_ms metrics_duration_s metrics_duration_e2e_s metrics_has_restarts`)
+		metrics_created_ms metrics_duration_s metrics_duration_e2e_s metrics_has_restarts
+		wall_ms active_ms execution_ms retry_ms queue_ms blocked_ms gap_ms late_attempts path_retry_ms path_blocked_ms path_gap_ms`)
 
 	jobsTable = newTable("jobs", 3,
 		columns(bigint, "project_id pipeline_id"), columns(text, "attempt_key"), columns(bigint, "row_id"), columns(text, "ci_id name stage kind"),
@@ -117,10 +119,11 @@ var (
 		columns(bigint, "attempt"), columns(boolean, "is_retried is_superseded"), columns(text, "same_key phase"),
 		columns(bigint, "queue_ms run_ms pipeline_created_ms"), columns(text, "legacy_kind"), columns(bigint, "position"),
 		columns(boolean, "in_build in_job in_failed"), columns(double, "metrics_s up_s e2e_s pull_s up_without_pull_s"),
+		columns(boolean, "is_late"), columns(bigint, "path_run_ms path_queue_ms saves_ms"),
 	)
 	reportedJobs = jobsTable.only("reported_jobs", `project_id pipeline_id attempt_key row_id name allow_failure started_ms state result finished_ms
 		attempt is_retried is_superseded same_key phase run_ms pipeline_created_ms legacy_kind position
-		in_build in_job in_failed metrics_s up_s e2e_s pull_s up_without_pull_s`)
+		in_build in_job in_failed metrics_s up_s e2e_s pull_s up_without_pull_s is_late path_run_ms path_queue_ms saves_ms`)
 
 	stepsTable = newTable("steps", 5,
 		columns(bigint, "project_id pipeline_id"), columns(text, "attempt_key source"), columns(bigint, "position"),
