@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/legacy"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
@@ -29,14 +30,15 @@ type Config struct {
 
 // An API answers the routes listed in Register.
 type API struct {
-	store   *store.Store
-	maxBody int64
-	secrets map[string][]string
-	allow   func(r *http.Request, scope store.Scope) error
-	now     func() time.Time
-	held    atomic.Int64 // bytes of the bodies under way
-	refused atomic.Int64 // reports that never came to the store
-	buffers sync.Pool
+	store     *store.Store
+	analytics *analytics.Analytics
+	maxBody   int64
+	secrets   map[string][]string
+	allow     func(r *http.Request, scope store.Scope) error
+	now       func() time.Time
+	held      atomic.Int64 // bytes of the bodies under way
+	refused   atomic.Int64 // reports that never came to the store
+	buffers   sync.Pool
 }
 
 // New returns the API on an open store.
@@ -45,12 +47,13 @@ func New(c Config) *API {
 		c.Now = time.Now
 	}
 	return &API{
-		store:   c.Store,
-		maxBody: c.MaxBody,
-		secrets: c.WebhookSecrets,
-		allow:   c.Allow,
-		now:     c.Now,
-		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		store:     c.Store,
+		analytics: analytics.New(analytics.Config{Store: c.Store, Now: c.Now}),
+		maxBody:   c.MaxBody,
+		secrets:   c.WebhookSecrets,
+		allow:     c.Allow,
+		now:       c.Now,
+		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
 }
 
@@ -72,6 +75,18 @@ func (a *API) Register(m *Mux) {
 	m.Handle("GET /api/openapi.yaml", "", a.getOpenAPIYAML)
 	m.Handle("GET /api/openapi.json", "", a.getOpenAPIJSON)
 	m.Handle("GET /api/docs", "", a.getDocs)
+	for name, ask := range a.questions() {
+		m.Handle("GET /api/v1/"+name, store.ScopeRead, a.answerWith(name, ask, false))
+		m.Handle("GET /api/v1/"+name+".csv", store.ScopeRead, a.answerWith(name, ask, true))
+	}
+}
+
+// questions are what is answered out of analytics: each by its name at
+// /api/v1/NAME, and as CSV at /api/v1/NAME.csv.
+func (a *API) questions() map[string]question {
+	return map[string]question{
+		"stats": a.stats,
+	}
 }
 
 // Refused counts the reports that were not valid, so that the store never saw

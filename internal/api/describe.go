@@ -44,9 +44,11 @@ func writeText(w http.ResponseWriter, media string, body []byte) error {
 
 // document is as much of the description as the page shows.
 type document struct {
-	Info struct{ Title, Version, Summary, Description string }
-	// Paths has the operations by path and method.
-	Paths      map[string]map[string]operation
+	Info  struct{ Title, Version, Summary, Description string }
+	Paths map[string]struct {
+		Get, Post, Put, Patch, Delete *operation
+		Parameters                    []parameter // of each operation
+	}
 	Components struct {
 		Schemas    map[string]json.RawMessage
 		Parameters map[string]parameter
@@ -103,14 +105,18 @@ func (a *API) getDocs(w http.ResponseWriter, _ *http.Request) error {
 // routes are the operations in order of their paths, parameters resolved.
 func (d *document) routes() []route {
 	var all []route
-	for path, methods := range d.Paths {
-		for method, op := range methods {
+	for path, item := range d.Paths {
+		for method, op := range map[string]*operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete} {
+			if op == nil {
+				continue
+			}
+			op.Parameters = append(op.Parameters, item.Parameters...)
 			for i, p := range op.Parameters {
 				if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
 					op.Parameters[i] = d.Components.Parameters[name]
 				}
 			}
-			all = append(all, route{strings.ToUpper(method), path, op})
+			all = append(all, route{method, path, *op})
 		}
 	}
 	slices.SortFunc(all, func(x, y route) int { return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Method, y.Method)) })

@@ -66,9 +66,14 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	var routes, described []string
-	for _, m := range regexp.MustCompile(`m\.Handle\("([A-Z]+ [^"]+)"`).FindAllSubmatch(source, -1) {
+	for _, m := range regexp.MustCompile(`m\.Handle\("([A-Z]+ [^"]+[^/"])"`).FindAllSubmatch(source, -1) {
 		routes = append(routes, string(m[1]))
 	}
+	names := questionNames(t)
+	for _, name := range names {
+		routes = append(routes, "GET /api/v1/"+name)
+	}
+	routes = append(routes, "GET /api/v1/{question}.csv") // described once for all
 	for path, item := range description(t).Paths.Map() {
 		for method := range item.Operations() {
 			described = append(described, method+" "+path)
@@ -78,6 +83,35 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	slices.Sort(described)
 	if diff := cmp.Diff(routes, described); diff != "" {
 		t.Errorf("(-routes +described):\n%s", diff)
+	}
+}
+
+// questionNames are the questions of api.go.
+func questionNames(t *testing.T) (names []string) {
+	t.Helper()
+	source, err := os.ReadFile("api.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\t\t"([a-z/{}_]+)": +a\.`).FindAllSubmatch(source, -1) {
+		names = append(names, string(m[1]))
+	}
+	if len(names) == 0 {
+		t.Fatal("no questions found: the search is broken")
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Every question is named where its CSV is described.
+func TestOpenAPIHasEveryCSV(t *testing.T) {
+	t.Parallel()
+	var described []string
+	for _, v := range description(t).Paths.Find("/api/v1/{question}.csv").Get.Parameters.GetByInAndName("path", "question").Schema.Value.Enum {
+		described = append(described, v.(string))
+	}
+	if diff := cmp.Diff(questionNames(t), described); diff != "" {
+		t.Errorf("(-questions +described):\n%s", diff)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
@@ -56,6 +57,7 @@ const (
 	kindHeader       = "bad-header"
 	kindKeyReused    = "key-reused"
 	kindAway         = "database-away"
+	kindSlow         = "too-slow"
 	kindBusy         = "busy"
 	kindStarting     = "starting"
 	kindClosing      = "closing"
@@ -124,9 +126,12 @@ func problemOf(err error) *Problem {
 	tooLarge, isTooLarge := errors.AsType[*tooLargeError](err)
 	media, isMedia := errors.AsType[*mediaTypeError](err)
 	_, isBody := errors.AsType[*bodyError](err)
+	field, isField := errors.AsType[*analytics.FieldError](err)
 	switch {
 	case isProblem:
 		return p
+	case isField:
+		return badParameter(field.Field, field.Reason)
 	case isInvalid:
 		return invalidReport(invalid)
 	case isTooLarge:
@@ -147,6 +152,8 @@ func problemOf(err error) *Problem {
 		return notFound("No project, pipeline or delivery of that name or number is known.")
 	case errors.Is(err, store.ErrBodyGone):
 		return problem(http.StatusGone, kindGone, "The delivery's body is no longer kept.", "Bodies are kept for the days that --delivery-days says.")
+	case errors.Is(err, store.ErrSlow):
+		return problem(http.StatusServiceUnavailable, kindSlow, "The question takes too long.", "Ask for a shorter time, or for fewer projects.")
 	case errors.Is(err, store.ErrBusy):
 		return Overloaded()
 	case errors.Is(err, store.ErrAway), errors.Is(err, context.DeadlineExceeded):

@@ -185,6 +185,9 @@ func (e engine) openMigrations(address string, exclusive bool) (*pools, error) {
 func openSQLite(path string) (*pools, error) {
 	// An own driver for each database: its modules are this store's alone.
 	d := &sqlite.Driver{}
+	if err := registerPercentiles(d); err != nil {
+		return nil, err
+	}
 	staged := map[string]*stage{}
 	for _, t := range tables {
 		staged[t.staged()] = &stage{table: t}
@@ -292,6 +295,28 @@ func (e engine) leadership(ctx context.Context, s *Store, name string) (*leaders
 		err = errors.Join(err, pool.Close())
 	}
 	return l, err
+}
+
+// snapshot is the isolation in which all queries of a reader see one state.
+// SQLite has no other.
+func (e engine) snapshot() sql.IsolationLevel {
+	if e == postgresEngine {
+		return sql.LevelRepeatableRead
+	}
+	return sql.LevelDefault
+}
+
+// percentiles is an aggregate that gives a JSON array.
+func (e engine) percentiles(value string, fractions []float64) string {
+	list := make([]string, len(fractions))
+	for i, f := range fractions {
+		list[i] = strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	all := strings.Join(list, ", ")
+	if e == postgresEngine {
+		return "array_to_json(percentile_cont(ARRAY[" + all + "]::float8[]) WITHIN GROUP (ORDER BY " + value + "))::text"
+	}
+	return percentilesFunction + "(" + value + ", '[" + all + "]')"
 }
 
 // A class is what an error of the database means for the reports of a batch.

@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// ErrSlow is returned where a question took longer than a reader may.
+var ErrSlow = errors.New("the question takes too long")
+
+// A Reading is one state of the database, in which all queries of an answer
+// are asked.
+type Reading struct {
+	tx     *sql.Tx
+	engine engine
+}
+
+// A Scan copies the columns of a row to where the pointers show.
+type Scan = func(at ...any) error
+
+// Read lets ask put queries to one state of the database, for at most five
+// seconds; then it fails with ErrSlow. The context that ask gets ends then.
+func (s *Store) Read(ctx context.Context, ask func(ctx context.Context, read *Reading) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, readTimeout, ErrSlow)
+	defer cancel()
+	tx, err := s.db.reader.BeginTx(limited, &sql.TxOptions{Isolation: s.engine.snapshot(), ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	defer func() { _ = tx.Rollback() }() // it only reads
+	err = ask(limited, &Reading{tx, s.engine})
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), ErrSlow) {
+		return fmt.Errorf("%w: %w", ErrSlow, err)
+	}
+	return err
+}
+
+// Rows runs a query and hands each row to scan. The text may use $1, $2, ...
+// on either engine.
+func (r *Reading) Rows(ctx context.Context, text string, args []any, scan func(Scan) error) error {
+	rows, err := r.tx.QueryContext(ctx, text, args...)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	defer func() { _ = rows.Close() }() // rows.Err is the error that counts
+	for rows.Next() {
+		if err := scan(rows.Scan); err != nil {
+			return fmt.Errorf("read a row: %w", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return nil
+}
+
+// Percentiles is an aggregate in SQL: the percentiles of value at the
+// fractions (0 to 1), as PERCENTILE_CONT gives them, to be scanned into a
+// Floats. Without values it is null. Both engines give the same numbers.
+func (r *Reading) Percentiles(value string, fractions ...float64) string {
+	return r.engine.percentiles(value, fractions)
+}
+
+// Floats are numbers of one row, in the order in which they were asked for;
+// nil where there are none.
+type Floats []float64
+
+// Scan implements sql.Scanner.
+func (f *Floats) Scan(from any) error {
+	*f = nil
+	switch from := from.(type) {
+	case nil:
+		return nil
+	case string:
+		return json.Unmarshal([]byte(from), f)
+	case []byte:
+		return json.Unmarshal(from, f)
+	}
+	return fmt.Errorf("numbers can't be read from a %T", from)
+}
