@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -15,6 +16,9 @@ type Mux struct {
 	// Allow returns nil where the caller may do what scope stands for, or the
 	// problem to answer with.
 	Allow func(r *http.Request, scope store.Scope) error
+	// Page answers a failure with a page, where the sender wants one, and
+	// tells whether it did. Headers are set already. Nil: nobody gets one.
+	Page func(w http.ResponseWriter, r *http.Request, p *Problem) bool
 
 	mux http.ServeMux
 }
@@ -48,6 +52,12 @@ func (m *Mux) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	if p.Status == http.StatusInternalServerError {
 		m.Log.ErrorContext(r.Context(), "request failed", "error", err)
+	}
+	if m.Page != nil {
+		maps.Copy(w.Header(), p.Header)
+		if m.Page(w, r, p) {
+			return
+		}
 	}
 	p.write(w, r)
 }

@@ -82,7 +82,7 @@ func (d *demonstration) run(ctx context.Context, e *env) (err error) {
 		fmt.Fprintf(e.stdout, "Removed %s.\n", dir)
 	}()
 	d.name = filepath.Join(dir, "demo.db")
-	c.Store = d.store(c.Log)
+	c.Store, c.Demo = d.store(c.Log), true
 	srv, err := server.New(ctx, c) // first, as the address may be taken
 	if err != nil {
 		return err

@@ -24,10 +24,10 @@ type serving struct {
 	database
 	logging
 
-	listen, tlsCert, tlsKey, baseURL, anonymous string
-	maxBody                                     size
-	maxConcurrent, deliveryDays                 int
-	shutdownDelay, shutdownTimeout              time.Duration
+	listen, tlsCert, tlsKey, baseURL, anonymous, framers string
+	maxBody                                              size
+	maxConcurrent, deliveryDays                          int
+	shutdownDelay, shutdownTimeout                       time.Duration
 }
 
 func (e *env) serveCommand() *cobra.Command {
@@ -66,6 +66,7 @@ func (s *serving) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.tlsKey, "tls-key", "", "a PEM `file` with the certificate's key")
 	fs.StringVar(&s.baseURL, "base-url", "", "the `URL` by which people reach the server, if it is not the listener's")
 	fs.StringVar(&s.anonymous, "allow-anonymous", "", "what may be done without a token: `ingest`, read, both joined by a comma, or none\n(default: ingest,read from this machine on a loopback address, else none)")
+	fs.StringVar(&s.framers, "frame-ancestors", "", "the `sites` that may show the pages in a frame, such as https://backstage.example.com")
 	fs.Var(&s.maxBody, "max-body", "the greatest `size` of a request's body")
 	fs.IntVar(&s.maxConcurrent, "max-concurrent", 4096, "the greatest `number` of requests at once; more are answered 503")
 	fs.IntVar(&s.deliveryDays, "delivery-days", 14, "how many `days` the bodies of webhooks are kept, to be read again; 0: for ever")
@@ -134,6 +135,9 @@ func (s *serving) config(e *env) (server.Config, error) {
 	if s.migrate != "auto" && s.migrate != "check" {
 		return server.Config{}, &usageError{fmt.Errorf("--migrate must be auto or check, not %q", s.migrate)}
 	}
+	if strings.ContainsAny(s.framers, ";,\r\n") {
+		return server.Config{}, &usageError{fmt.Errorf("--frame-ancestors must be sites with spaces between them, not %q", s.framers)}
+	}
 	if base, err := url.Parse(s.baseURL); err != nil || s.baseURL != "" && (base.Scheme != "http" && base.Scheme != "https" || base.Host == "") {
 		return server.Config{}, &usageError{fmt.Errorf("--base-url must be like https://metrics.example.com, not %q", s.baseURL)}
 	}
@@ -154,7 +158,7 @@ func (s *serving) config(e *env) (server.Config, error) {
 		Anonymous: anonymous, Tokens: tokens, WebhookSecrets: secrets,
 		MaxBody: int64(s.maxBody), MaxConcurrent: s.maxConcurrent,
 		Keep:          retention(s.deliveryDays),
-		ShutdownDelay: s.shutdownDelay, ShutdownTimeout: s.shutdownTimeout, Version: version(),
+		ShutdownDelay: s.shutdownDelay, ShutdownTimeout: s.shutdownTimeout, Version: version(), FrameAncestors: s.framers,
 	}, nil
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/api"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/collect"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/dashboard"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -44,6 +45,8 @@ type Config struct {
 	Log             *slog.Logger
 	Now             func() time.Time // nil: time.Now
 	Version         string
+	FrameAncestors  string // sites that may show the pages in a frame; empty: none
+	Demo            bool   // what is shown is made up, and the pages say so
 }
 
 // The limits of a conversation with a client, besides those in Config.
@@ -65,6 +68,7 @@ type Server struct {
 	door     *door
 	health   *health
 	metrics  *metrics
+	shell    *dashboard.Shell
 	places   chan struct{}           // one for each request at once
 	app      atomic.Pointer[api.Mux] // nil until the store is open
 }
@@ -82,8 +86,13 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	shell, err := dashboard.NewShell(dashboard.ShellConfig{Version: c.Version, FrameAncestors: c.FrameAncestors, Demo: c.Demo})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	s := &Server{
 		c:        c,
+		shell:    shell,
 		log:      slog.New(contextHandler{c.Log.Handler()}),
 		listener: l,
 		door:     d,
@@ -238,15 +247,30 @@ func (s *Server) background(ctx context.Context, st *store.Store) (stop func()) 
 
 // routes are the API's and the server's own.
 func (s *Server) routes(st *store.Store) *api.Mux {
-	m := &api.Mux{Log: s.log, Allow: s.door.allow}
+	m := s.mux()
 	a := api.New(api.Config{Store: st, MaxBody: s.c.MaxBody, WebhookSecrets: s.c.WebhookSecrets, Allow: s.door.allow, Now: s.c.Now})
 	a.Register(m)
-	m.Handle("GET /{$}", "", s.page)
+	dashboard.New(dashboard.Config{Shell: s.shell, Store: st, Allow: s.door.allow, Example: s.Example, Now: s.c.Now}).Register(
+		func(pattern string, scope store.Scope, h dashboard.Handler) { m.Handle(pattern, scope, h) })
 	m.Handle("GET /metrics", store.ScopeRead, s.metrics.handler(st, a))
 	for path, h := range s.machines() { // GET has been answered before
 		m.Handle("GET "+path, "", func(w http.ResponseWriter, r *http.Request) error { h(w, r); return nil })
 	}
 	return m
+}
+
+// mux is one whose problems are pages for people, and documents for programs.
+func (s *Server) mux() *api.Mux {
+	return &api.Mux{Log: s.log, Allow: s.door.allow, Page: func(w http.ResponseWriter, r *http.Request, p *api.Problem) bool {
+		if !dashboard.WantsPage(r) {
+			return false
+		}
+		err := s.shell.Problem(w, r, dashboard.Problem{Status: p.Status, Title: p.Title, Detail: p.Detail, RequestID: api.RequestID(r.Context())})
+		if err != nil {
+			s.log.ErrorContext(r.Context(), "no page says what is wrong", "error", err)
+		}
+		return err == nil
+	}}
 }
 
 // drain lets the requests under way finish.

@@ -49,6 +49,9 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m := s.app.Load()
+	if m == nil && strings.HasPrefix(r.URL.Path, "/assets/") && s.shell.Asset(w, r) {
+		return
+	}
 	if m == nil {
 		s.fail(w, r, api.Starting("Its database is not ready yet; /readyz?verbose says how far it is."))
 		return
@@ -63,7 +66,7 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	(&api.Mux{Log: s.log}).Fail(w, r, err)
+	s.mux().Fail(w, r, err)
 }
 
 // catch answers for a handler that panicked, where it has not answered.

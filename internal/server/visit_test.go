@@ -70,6 +70,24 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
+// Who wants a page is told in one what is wrong; a program gets a document.
+func TestProblemPages(t *testing.T) {
+	t.Parallel()
+	p := serve(t, storetest.SQLite(t))
+	browser := header("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	a := p.do(t, http.MethodGet, "/nowhere", "", browser)
+	if a.status != 404 || a.header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(a.body, "<h1>There is nothing here</h1>") {
+		t.Errorf("got %d %v %s", a.status, a.header, a.body)
+	}
+	if a := p.do(t, http.MethodGet, "/api/v1/nowhere", "", browser); a.header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("the API answers %v", a.header)
+	}
+	closed := serve(t, storetest.SQLite(t), func(c *server.Config) { c.Anonymous = store.Scopes{} })
+	if a := closed.do(t, http.MethodGet, "/metrics", "", browser); a.status != 401 || !strings.Contains(a.body, "/signin?to=%2Fmetrics") || strings.Contains(a.body, "<nav") {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+}
+
 // The page's own example works, and the page lets nothing foreign in.
 func TestPage(t *testing.T) {
 	t.Parallel()
@@ -79,7 +97,7 @@ func TestPage(t *testing.T) {
 		t.Fatalf("got %d %s", a.status, a.body)
 	}
 	policy := a.header.Get("Content-Security-Policy")
-	if !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-") || strings.Contains(policy, "unsafe") {
+	if !strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; style-src 'self';") || strings.Contains(policy, "unsafe") {
 		t.Errorf("Content-Security-Policy is %q", policy)
 	}
 	if strings.Contains(a.body, "//") && strings.Count(a.body, "//") != strings.Count(a.body, p.url) {

@@ -1,0 +1,197 @@
+// Package chart draws numbers as SVG. It is pure: the same numbers give the
+// same bytes, and it knows nothing of pipelines, requests or databases.
+//
+// Four rules make its pictures work under a strict content security policy, at
+// any width, in print and without a script:
+//
+//   - Colours and sizes of lines come from classes, never from style="" or
+//     fill="#…", so that a stylesheet recolours a chart for the dark, for paper
+//     and for forced colours.
+//   - Text stands in an outer <svg> at places in percent, so it is never
+//     stretched. Shapes stand in an inner one that is.
+//   - A dot is a line of no length with a round cap: it stays round.
+//   - What a chart is given can't be drawn outside of it: numbers that are not
+//     finite are left out, and the rest is cut off at the edges.
+package chart
+
+import (
+	"fmt"
+	"html"
+	"html/template"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// A Plot is a drawn chart: an area as wide as there is room, between two
+// columns of text.
+type Plot struct {
+	height, left, right        int // pixels
+	leftText, area, rightText  string
+	class                      string
+	id                         string
+	hover                      []float64 // where in the area the rows of the table are, in percent
+	interactive, hasRightLabel bool
+}
+
+// Empty tells whether nothing was drawn.
+func (p Plot) Empty() bool { return p.area == "" }
+
+// HTML is the plot for a page. The page must have elements with the ids ID-t
+// and ID-d: the chart's title and description.
+func (p Plot) HTML() template.HTML {
+	if p.Empty() {
+		return ""
+	}
+	w := &writer{}
+	w.f(`<div class="plot %s">`, p.class)
+	if p.left > 0 {
+		w.f(`<svg class="ax" width="%d" height="%d" aria-hidden="true">%s</svg>`, p.left, p.height, p.leftText)
+	}
+	w.f(`<div class="area"`)
+	if p.interactive {
+		w.f(` data-hover="%s"`, numbers(p.hover))
+	}
+	w.f(`><svg class="pl" width="100%%" height="%d" role="img" aria-labelledby="%s-t %s-d">%s</svg></div>`, p.height, esc(p.id), esc(p.id), p.area)
+	if p.right > 0 {
+		w.f(`<svg class="ax" width="%d" height="%d" aria-hidden="true">%s</svg>`, p.right, p.height, p.rightText)
+	}
+	w.f(`</div>`)
+	return template.HTML(w.String()) //nolint:gosec // every text in it went through esc
+}
+
+// SVG is a picture that stands alone: plots under each other, width pixels
+// wide, with the colours of style, which is CSS.
+func SVG(style, title, description string, width int, plots ...Plot) []byte {
+	const margin, head = 16, 40
+	height := head + margin
+	for _, p := range plots {
+		height += p.height + margin
+	}
+	w := &writer{}
+	w.f(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img"><title>%s</title><desc>%s</desc><style>%s</style>`,
+		width, height, width, height, esc(title), esc(description), esc(style))
+	w.f(`<rect class="paper" width="100%%" height="100%%"/><text x="%d" y="28" class="head">%s</text>`, margin, esc(title))
+	y := head
+	for _, p := range plots {
+		area := max(width-2*margin-p.left-p.right, 1)
+		w.f(`<svg x="%d" y="%d" width="%d" height="%d" overflow="visible">%s</svg>`, margin, y, max(p.left, 1), p.height, p.leftText)
+		w.f(`<svg x="%d" y="%d" width="%d" height="%d" overflow="visible">%s</svg>`, margin+p.left, y, area, p.height, p.area)
+		w.f(`<svg x="%d" y="%d" width="%d" height="%d" overflow="visible">%s</svg>`, width-margin-p.right, y, max(p.right, 1), p.height, p.rightText)
+		y += p.height + margin
+	}
+	w.f(`</svg>`)
+	return []byte(w.String())
+}
+
+// A writer builds SVG.
+type writer struct{ strings.Builder }
+
+func (w *writer) f(format string, a ...any) { fmt.Fprintf(&w.Builder, format, a...) }
+
+// stretch draws shapes in units of a thousandth of the width and pixels of
+// height.
+func (w *writer) stretch(height float64, draw func(w *writer)) {
+	w.f(`<svg width="100%%" height="%s" viewBox="0 0 1000 %s" preserveAspectRatio="none">`, num(height), num(height))
+	draw(w)
+	w.f(`</svg>`)
+}
+
+// A pen draws one path.
+type pen struct {
+	b    strings.Builder
+	down bool
+}
+
+func (p *pen) to(x, y float64) {
+	if !finite(x) || !finite(y) {
+		p.lift()
+		return
+	}
+	command := "M"
+	if p.down {
+		command = "L"
+	}
+	p.b.WriteString(command + num(x) + " " + num(y))
+	p.down = true
+}
+
+func (p *pen) lift() { p.down = false }
+
+func (p *pen) dot(x, y float64) { p.b.WriteString("M" + num(x) + " " + num(y) + "h0") }
+
+func (p *pen) close() {
+	if p.down {
+		p.b.WriteString("Z")
+	}
+	p.lift()
+}
+
+func (w *writer) path(p *pen, class string) {
+	if p.b.Len() > 0 {
+		w.f(`<path d="%s" class="%s"/>`, p.b.String(), class)
+	}
+}
+
+// rect draws a bar from x to x+width percent.
+func (w *writer) rect(x, width, y, height float64, class string) {
+	w.f(`<rect x="%s%%" width="%s%%" y="%s" height="%s" class="%s"/>`, num2(x), num2(max(width, 0)), num(y), num(max(height, 0)), class)
+}
+
+// text writes s at x percent.
+func (w *writer) text(x, y float64, class, s string) {
+	w.f(`<text x="%s%%" y="%s" class="%s">%s</text>`, num(x), num(y), class, esc(s))
+}
+
+// aside writes s at x pixels, in a column of text; where it was cut, with all
+// of it as a title.
+func (w *writer) aside(x int, y float64, class, s string, runes int) {
+	short := cut(s, runes)
+	w.f(`<text x="%d" y="%s" class="%s">%s`, x, num(y), class, esc(short))
+	if short != s {
+		w.f(`<title>%s</title>`, esc(s))
+	}
+	w.f(`</text>`)
+}
+
+// cut shortens s to n letters, in the middle: names of jobs differ at their ends.
+func cut(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	head := (n - 1) / 2
+	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
+}
+
+func esc(s string) string { return html.EscapeString(strings.ToValidUTF8(s, "\uFFFD")) }
+
+func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
+
+// num writes a coordinate, to a tenth.
+func num(f float64) string { return decimals(f, 1) }
+
+// num2 is num to a hundredth, for widths in percent.
+func num2(f float64) string { return decimals(f, 2) }
+
+func decimals(f float64, n int) string {
+	if !finite(f) {
+		return "0"
+	}
+	s := strconv.FormatFloat(f, 'f', n, 64)
+	s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	if s == "-0" || s == "" {
+		return "0"
+	}
+	return s
+}
+
+func numbers(all []float64) string {
+	s := make([]string, len(all))
+	for i, f := range all {
+		s[i] = num2(f)
+	}
+	return strings.Join(s, " ")
+}
+
+func clamp(f, low, high float64) float64 { return math.Min(math.Max(f, low), high) }

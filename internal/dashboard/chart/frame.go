@@ -1,0 +1,105 @@
+package chart
+
+import (
+	"time"
+)
+
+// axisHeight is the room under a chart for the labels of its x axis.
+const axisHeight = 26
+
+// A frame is what charts over time have in common: a scale at the left, and
+// time from left to right.
+type frame struct {
+	unit   Unit
+	scale  scale
+	span   span
+	loc    *time.Location
+	height float64
+	head   float64 // pixels free above the greatest value
+	xTicks int
+}
+
+// plotHeight is where the value 0 is drawn.
+func (f frame) plotHeight() float64 { return f.height - axisHeight }
+
+// y is where a value is drawn.
+func (f frame) y(v float64) float64 { return f.plotHeight() - f.scale.of(v)*(f.plotHeight()-f.head) }
+
+// leftAxis writes the labels of the y axis.
+func (f frame) leftAxis() string {
+	w := &writer{}
+	for _, t := range f.scale.ticks {
+		w.f(`<text x="38" y="%s" class="tick end">%s</text>`, num(f.y(t)+4), esc(f.unit.axis(t)))
+	}
+	return w.String()
+}
+
+// grid draws a line for each tick.
+func (f frame) grid(w *writer) {
+	for i, t := range f.scale.ticks {
+		class := "grid"
+		if i == 0 {
+			class = "base"
+		}
+		w.f(`<line x1="0" x2="100%%" y1="%s" y2="%s" class="%s"/>`, num(f.y(t)), num(f.y(t)), class)
+	}
+}
+
+// timeAxis writes the labels under the chart. Every other one can be hidden
+// where there is no room: alt first, then alt2.
+func (f frame) timeAxis(w *writer) {
+	last := -100.0
+	for i, t := range timeTicks(f.span.from, f.span.to, f.loc, f.xTicks) {
+		p := f.span.of(t.at)
+		anchor := "mid"
+		switch {
+		case p < 2.5:
+			p, anchor = 0, "start"
+		case p > 98:
+			continue
+		}
+		if p-last < 3 {
+			continue
+		}
+		last = p
+		if i%2 == 1 {
+			anchor += " alt"
+		} else if i%4 == 2 {
+			anchor += " alt2"
+		}
+		w.text(p, f.height-6, "tick "+anchor, t.label)
+	}
+}
+
+// A Mark is an instant with a name, such as "slower since 4 Nov".
+type Mark struct {
+	At   time.Time
+	Text string
+}
+
+// mark draws a dotted line with its name at the side where there is room.
+func (f frame) mark(w *writer, m Mark) {
+	if m.At.IsZero() || !f.span.within(m.At) {
+		return
+	}
+	p := f.span.of(m.At)
+	anchor, dx := "start", 7
+	if p > 60 {
+		anchor, dx = "end", -7
+	}
+	w.f(`<line x1="%s%%" x2="%s%%" y1="0" y2="%s" class="mark"/><text x="%s%%" dx="%d" y="11" class="mark-t %s">%s</text>`,
+		num(p), num(p), num(f.plotHeight()), num(p), dx, anchor, esc(m.Text))
+}
+
+// A Gap is a time of which reports are missing.
+type Gap struct{ From, To time.Time }
+
+func (f frame) gaps(w *writer, all []Gap) {
+	for _, g := range all {
+		if x0, x1 := f.span.of(g.From), f.span.of(g.To); x1 > x0 {
+			w.f(`<g>`)
+			w.rect(x0, x1-x0, 0, f.plotHeight(), "gap")
+			w.f(`<title>Reports are missing here</title></g>`)
+		}
+	}
+}

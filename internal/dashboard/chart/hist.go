@@ -1,0 +1,137 @@
+package chart
+
+import "math"
+
+// A Bin is a range of values and how many are in it.
+type Bin struct {
+	From, To float64
+	N        int
+}
+
+// A Line is a value with a name, such as the p95.
+type Line struct {
+	Value float64
+	Name  string
+}
+
+// A Hist shows how often which values are.
+type Hist struct {
+	ID     string
+	Height int
+	Unit   Unit // of the values
+	Bins   []Bin
+	Lines  []Line
+}
+
+// Plot draws the histogram.
+func (c Hist) Plot() Plot {
+	most, end := 0.0, 0.0
+	for _, b := range c.Bins {
+		most, end = math.Max(most, float64(b.N)), math.Max(end, finiteOr(b.To, 0))
+	}
+	f := frame{unit: Count, scale: newScale(Count, most, 4), height: float64(c.Height), head: 26}
+	x := newScale(c.Unit, end, 6)
+	x.max = math.Max(end, 1e-9)
+	w := &writer{}
+	f.grid(w)
+	p := Plot{id: c.ID, height: c.Height, left: 46, class: "hist", interactive: true}
+	for _, b := range c.Bins {
+		x0, x1 := x.of(b.From)*100, x.of(b.To)*100
+		p.hover = append(p.hover, (x0+x1)/2)
+		if b.N > 0 {
+			y := f.y(float64(b.N))
+			w.rect(x0+.1, x1-x0-.2, y, f.plotHeight()-y, "hb")
+		}
+	}
+	c.lines(w, f, x)
+	for _, t := range x.ticks {
+		if at := x.of(t) * 100; t <= x.max && at <= 97 {
+			anchor := "mid"
+			if t == 0 {
+				anchor = "start"
+			}
+			w.text(at, f.height-6, "tick "+anchor, c.Unit.axis(t))
+		}
+	}
+	p.leftText, p.area = f.leftAxis(), w.String()
+	return p
+}
+
+// lines draws the named values, with their names at changing heights.
+func (c Hist) lines(w *writer, f frame, x scale) {
+	for i, l := range c.Lines {
+		if !finite(l.Value) || l.Value > x.max {
+			continue
+		}
+		p := x.of(l.Value) * 100
+		anchor, dx := "start", 5
+		if p > 85 {
+			anchor, dx = "end", -5
+		}
+		w.f(`<line x1="%s%%" x2="%s%%" y1="%d" y2="%s" class="hl"/><text x="%s%%" dx="%d" y="%d" class="tick strong %s">%s</text>`,
+			num(p), num(p), i%2*11, num(f.plotHeight()), num(p), dx, 10+i%2*11, anchor, esc(l.Name))
+	}
+}
+
+// A Curve is one line of an [ECDF].
+type Curve struct {
+	Name   string
+	Values []float64
+}
+
+// An ECDF shows, for each value, which part is not greater; one line for each
+// of two groups.
+type ECDF struct {
+	ID     string
+	Height int
+	Unit   Unit
+	Curves []Curve // the first is what one compares with
+}
+
+// ecdfPoints is how many points a curve has at most.
+const ecdfPoints = 200
+
+// Plot draws the curves.
+func (c ECDF) Plot() Plot {
+	end := 0.0
+	for _, curve := range c.Curves {
+		if v := kept(curve.Values); len(v) > 0 {
+			end = math.Max(end, quantile(v, .995))
+		}
+	}
+	f := frame{unit: Percent, scale: newScale(Percent, 100, 4), height: float64(c.Height), head: 8}
+	x := newScale(c.Unit, end, 6)
+	x.max = math.Max(end*1.02, 1e-9)
+	w := &writer{}
+	f.grid(w)
+	w.stretch(f.plotHeight()+2, func(w *writer) {
+		for i, curve := range c.Curves {
+			curve.draw(w, f, x, i)
+		}
+	})
+	for _, t := range x.ticks {
+		if at := x.of(t) * 100; t <= x.max && at <= 97 {
+			anchor := "mid"
+			if t == 0 {
+				anchor = "start"
+			}
+			w.text(at, f.height-6, "tick "+anchor, c.Unit.axis(t))
+		}
+	}
+	return Plot{id: c.ID, height: c.Height, left: 46, leftText: f.leftAxis(), area: w.String(), class: "ecdf"}
+}
+
+// draw draws a staircase, thinned out where there are many values.
+func (c Curve) draw(w *writer, f frame, x scale, i int) {
+	v := kept(c.Values)
+	var p pen
+	for k := range min(len(v), ecdfPoints) {
+		at := k
+		if len(v) > ecdfPoints {
+			at = k * (len(v) - 1) / (ecdfPoints - 1)
+		}
+		p.to(x.of(v[at])*1000, f.y(float64(at)/float64(len(v))*100))
+		p.to(x.of(v[at])*1000, f.y(float64(at+1)/float64(len(v))*100))
+	}
+	w.path(&p, "ln e"+num(float64(i)))
+}

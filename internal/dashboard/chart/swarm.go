@@ -1,0 +1,117 @@
+package chart
+
+import "math"
+
+// A Swarm is one row of a [Beeswarm].
+type Swarm struct {
+	Name     string
+	Values   []float64
+	P50, P95 float64
+}
+
+// A Beeswarm shows every single value of a few groups over one axis, so that
+// one sees whether a whole moved or only its tail.
+type Beeswarm struct {
+	ID   string
+	Unit Unit
+	Rows []Swarm
+}
+
+// The size of a swarm, in pixels.
+const (
+	swarmRow   = 54.0
+	swarmAxis  = 22.0
+	swarmWidth = 420.0 // about what it has on a page
+)
+
+// Plot draws the groups under each other.
+func (c Beeswarm) Plot() Plot {
+	top := 0.0
+	for _, r := range c.Rows {
+		if v := kept(r.Values); len(v) > 0 {
+			top = math.Max(top, math.Max(quantile(v, .985), finiteOr(r.P95, 0)))
+		}
+	}
+	s := newScale(c.Unit, top*1.02, 5)
+	s.max = math.Max(top*1.05, 1e-9)
+	height := swarmRow*float64(len(c.Rows)) + swarmAxis
+	left := &writer{}
+	for i, r := range c.Rows {
+		left.aside(0, swarmRow*float64(i)+swarmRow/2+4, "lab", r.Name, 9)
+	}
+	w := &writer{}
+	crossAxis(w, c.Unit, s, height-swarmAxis, height-5)
+	w.stretch(height-swarmAxis, func(w *writer) {
+		for i, r := range c.Rows {
+			r.draw(w, s, i)
+		}
+	})
+	return Plot{id: c.ID, height: int(height), left: 58, leftText: left.String(), area: w.String(), class: "swarm"}
+}
+
+func finiteOr(f, other float64) float64 {
+	if finite(f) {
+		return f
+	}
+	return other
+}
+
+// crossAxis draws an axis from left to right: lines down to bottom, labels at y.
+func crossAxis(w *writer, u Unit, s scale, bottom, y float64) {
+	for _, t := range s.ticks {
+		if t > s.max {
+			break
+		}
+		p := s.of(t) * 100
+		anchor := "mid"
+		switch {
+		case t == 0:
+			anchor = "start"
+		case p > 97:
+			anchor = "end"
+		}
+		w.f(`<line x1="%s%%" x2="%s%%" y1="0" y2="%s" class="grid"/>`, num(p), num(p), num(bottom))
+		w.text(p, y, "tick "+anchor, u.axis(t))
+	}
+}
+
+// draw places each value beside those that are near it already.
+func (r Swarm) draw(w *writer, s scale, i int) {
+	center := swarmRow*float64(i) + swarmRow/2
+	var p pen
+	type place struct{ x, y float64 }
+	var placed []place
+	for _, v := range kept(r.Values) {
+		at := place{s.of(v) * swarmWidth, 0}
+		for try := range 13 {
+			at.y = float64((try+1)/2) * 3.6
+			if try%2 == 1 {
+				at.y = -at.y
+			}
+			free := true
+			for k := len(placed) - 1; k >= 0 && at.x-placed[k].x < 4; k-- {
+				if math.Hypot(at.x-placed[k].x, at.y-placed[k].y) < 3.9 {
+					free = false
+					break
+				}
+			}
+			if free {
+				break
+			}
+		}
+		placed = append(placed, at)
+		p.dot(s.of(v)*1000, center+at.y)
+	}
+	if len(placed) == 0 {
+		return
+	}
+	w.path(&p, "dots g"+num(float64(i)))
+	for _, q := range []struct {
+		v     float64
+		class string
+	}{{r.P50, "q q50"}, {r.P95, "q"}} {
+		if finite(q.v) {
+			w.f(`<path d="M%s %sV%s" class="%s"/>`, num(s.of(q.v)*1000), num(center-22), num(center+22), q.class)
+		}
+	}
+}

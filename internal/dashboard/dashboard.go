@@ -1,0 +1,84 @@
+// Package dashboard is the pages for people: HTML made by the server, charts
+// as SVG, and a little script that makes them quicker. Every page works without
+// the script, and none loads anything from elsewhere.
+package dashboard
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+)
+
+// Config is all that the pages need.
+type Config struct {
+	Shell *Shell
+	Store *store.Store
+	// Allow returns nil where the caller may do what scope stands for.
+	Allow func(r *http.Request, scope store.Scope) error
+	// Example is a command that sends a first report.
+	Example func() string
+	Now     func() time.Time // nil: time.Now
+}
+
+// A Dashboard answers the routes listed in Register.
+type Dashboard struct {
+	Config
+}
+
+// New returns the pages on an open store.
+func New(c Config) *Dashboard {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Dashboard{Config: c}
+}
+
+// A Handler answers a request, or fails before it has written anything.
+type Handler = func(w http.ResponseWriter, r *http.Request) error
+
+// Register hands each route to handle: a pattern of [http.ServeMux], the scope
+// that it needs, and what answers it.
+func (d *Dashboard) Register(handle func(pattern string, scope store.Scope, h Handler)) {
+	handle("GET /{$}", "", d.home)
+	handle("GET /setup", "", d.setup)
+	handle("GET /assets/{file...}", "", d.asset)
+}
+
+func (d *Dashboard) asset(w http.ResponseWriter, r *http.Request) error {
+	if !d.Shell.Asset(w, r) {
+		return fmt.Errorf("%w: %s", store.ErrUnknown, r.URL.Path)
+	}
+	return nil
+}
+
+// home is the projects; to who may see none, or where there are none, how to
+// send the first report.
+func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) error {
+	if d.Allow(r, store.ScopeRead) != nil {
+		return d.setup(w, r)
+	}
+	all, err := d.Store.Projects(r.Context(), "", store.MaxPage)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return d.setup(w, r)
+	}
+	type row struct{ Name, Branch, Href string }
+	rows := make([]row, len(all))
+	for i, p := range all {
+		rows[i] = row{p.Name, p.DefaultBranch, projectHref(p.Name)}
+	}
+	return d.Shell.Render(w, r, http.StatusOK, "projects", &Page{Title: "Projects", Tab: "Projects", Data: rows})
+}
+
+// setup says how to send a report. It shows nothing that was stored.
+func (d *Dashboard) setup(w http.ResponseWriter, r *http.Request) error {
+	return d.Shell.Render(w, r, http.StatusOK, "setup", &Page{
+		Title: "Set-up", Sub: "This server collects how long CI/CD pipelines take, and answers why.",
+		Bare: d.Allow(r, store.ScopeRead) != nil, Data: struct{ Example string }{strings.TrimSpace(d.Example())},
+	})
+}

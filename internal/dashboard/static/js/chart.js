@@ -1,0 +1,195 @@
+// @ts-check
+// Values under the pointer and at the arrow keys, read from the table beside
+// the chart: picture and table can't differ.
+
+const tip = /** @type {HTMLElement} */ (document.getElementById('tip'));
+
+/** @param {HTMLElement} area */
+function rows(area) {
+  const table = area.closest('.card')?.querySelector('.tbl table');
+  return table instanceof HTMLTableElement ? { head: [...table.tHead?.rows[0].cells ?? []], body: table.tBodies[0].rows } : null;
+}
+
+/** @param {string} title @param {[string, string][]} pairs @param {string} more */
+function fill(title, pairs, more) {
+  tip.replaceChildren();
+  const b = document.createElement('b');
+  b.textContent = title;
+  const dl = document.createElement('dl');
+  for (const [name, value] of pairs) {
+    const dt = document.createElement('dt');
+    const dd = document.createElement('dd');
+    dt.textContent = name;
+    dd.textContent = value;
+    dl.append(dt, dd);
+  }
+  tip.append(b, dl);
+  if (more) {
+    const p = document.createElement('p');
+    p.textContent = more;
+    tip.append(p);
+  }
+  tip.hidden = false;
+}
+
+/** @param {number} x @param {number} y */
+function place(x, y) {
+  const left = Math.max(8, Math.min(innerWidth - tip.offsetWidth - 8, x + 16));
+  const top = Math.max(8, Math.min(innerHeight - tip.offsetHeight - 8, y + 12));
+  tip.style.transform = `translate(${left}px, ${top}px)`;
+}
+
+/** @param {ParentNode} where */
+export function charts(where) {
+  for (const area of where.querySelectorAll('[data-hover]')) chart(/** @type {HTMLElement} */ (area));
+}
+
+/** @param {HTMLElement} area */
+function chart(area) {
+  const table = rows(area);
+  const places = (area.dataset.hover ?? '').split(' ').filter(Boolean).map(Number);
+  if (!table || !places.length) return;
+  const hair = document.createElement('div');
+  hair.className = 'xhair';
+  hair.hidden = true;
+  const sweep = document.createElement('div');
+  sweep.className = 'sweep';
+  sweep.hidden = true;
+  area.append(hair, sweep);
+  const title = area.closest('.card')?.querySelector('h2')?.textContent ?? 'Chart';
+  area.tabIndex = 0;
+  area.setAttribute('role', 'group');
+  area.setAttribute('aria-roledescription', 'chart');
+  area.setAttribute('aria-label', `${title}. The arrow keys read values, Enter shows the pipelines.`);
+  const dots = findDots(area);
+  let at = places.length - 1;
+
+  /** @param {number} i */
+  const link = (i) => table.body[i]?.querySelector('a')?.href;
+  if (link(at) ?? link(0)) area.classList.add('links');
+
+  /** @param {number} i @param {number=} x @param {number=} y */
+  const show = (i, x, y) => {
+    at = Math.max(0, Math.min(places.length - 1, i));
+    const cells = [...table.body[at]?.cells ?? []].map((c) => c.textContent?.trim() ?? '');
+    if (!cells.length) return;
+    fill(cells[0], cells.slice(1).map((c, k) => [table.head[k + 1]?.textContent ?? '', c]), '');
+    const box = area.getBoundingClientRect();
+    const px = places[at] / 100 * box.width;
+    hair.hidden = false;
+    hair.style.transform = `translateX(${px}px)`;
+    place(x ?? box.left + px, y ?? box.top);
+  };
+  const hide = () => { tip.hidden = true; hair.hidden = true; sweep.hidden = true; };
+
+  /** @param {PointerEvent} e */
+  const percent = (e) => {
+    const box = area.getBoundingClientRect();
+    return (e.clientX - box.left) / box.width * 100;
+  };
+  /** @param {number} p */
+  const nearest = (p) => places.reduce((best, place, i) => Math.abs(place - p) < Math.abs(places[best] - p) ? i : best, 0);
+
+  let from = -1;
+  /** @type {string} */
+  let target = '';
+  area.addEventListener('pointermove', (e) => {
+    const p = percent(e);
+    if (from >= 0 && Math.abs(p - from) > 2) {
+      const box = area.getBoundingClientRect();
+      sweep.hidden = false;
+      sweep.style.transform = `translateX(${Math.min(p, from) / 100 * box.width}px)`;
+      sweep.style.width = `${Math.abs(p - from) / 100 * box.width}px`;
+    }
+    const dot = dots(e);
+    if (dot && from < 0) {
+      target = dot.href;
+      hair.hidden = true;
+      fill(`#${dot.id}`, [], dot.kind);
+      place(e.clientX, e.clientY);
+      return;
+    }
+    target = '';
+    show(nearest(p), e.clientX, e.clientY);
+  });
+  area.addEventListener('pointerleave', () => { from = -1; hide(); });
+  area.addEventListener('pointerdown', (e) => { if (e.pointerType === 'mouse' && e.button === 0) from = percent(e); });
+  area.addEventListener('pointerup', (e) => {
+    const p = percent(e);
+    const a = nearest(Math.min(from, p));
+    const b = nearest(Math.max(from, p));
+    const swept = from >= 0 && Math.abs(p - from) > 2;
+    from = -1;
+    sweep.hidden = true;
+    if (swept) {
+      if (a !== b) zoom(table.body[a], table.body[b]);
+      return;
+    }
+    const to = target || link(nearest(p));
+    if (to && e.pointerType === 'mouse') location.assign(to);
+  });
+  area.addEventListener('blur', hide);
+  area.addEventListener('keydown', (e) => {
+    const n = places.length;
+    const step = { ArrowLeft: -1, ArrowRight: 1, Home: -n, End: n, PageUp: -7, PageDown: 7 }[e.key];
+    if (step) {
+      e.preventDefault();
+      show(hair.hidden ? at : at + step);
+    } else if (e.key === 'Escape') {
+      hide();
+    } else if (e.key === 'Enter') {
+      const to = link(at);
+      if (to) location.assign(to);
+    }
+  });
+}
+
+/**
+ * Which dot is under the pointer: the chart says where they are and whose.
+ * @param {HTMLElement} area
+ */
+function findDots(area) {
+  const base = area.closest('.card')?.getAttribute('data-pipelines') ?? '';
+  /** @type {{x: number, y: number, id: string, kind: string}[]} */
+  const all = [];
+  for (const path of area.querySelectorAll('path[data-ids]')) {
+    const places = (path.getAttribute('d') ?? '').split('M').filter(Boolean);
+    const ids = (path.getAttribute('data-ids') ?? '').split(' ');
+    places.forEach((p, i) => {
+      const [x, y] = p.replace('h0', '').split(' ').map(Number);
+      all.push({ x, y, id: ids[i], kind: path.getAttribute('data-kind') ?? '' });
+    });
+  }
+  /** @param {PointerEvent} e */
+  return (e) => {
+    if (!all.length || !base) return null;
+    const box = area.getBoundingClientRect();
+    let best = null;
+    let least = 49;
+    for (const dot of all) {
+      const dx = dot.x / 1000 * box.width - (e.clientX - box.left);
+      const dy = dot.y - (e.clientY - box.top);
+      if (dx * dx + dy * dy < least) {
+        least = dx * dx + dy * dy;
+        best = dot;
+      }
+    }
+    return best ? { ...best, href: base + best.id } : null;
+  };
+}
+
+/**
+ * Shows the time from the beginning of one row to the end of another.
+ * @param {HTMLTableRowElement} a @param {HTMLTableRowElement} b
+ */
+function zoom(a, b) {
+  const from = a.dataset.from;
+  const to = b.dataset.to;
+  if (!from || !to) return;
+  const url = new URL(location.href);
+  url.searchParams.delete('range');
+  url.searchParams.delete('cursor');
+  url.searchParams.set('from', from);
+  url.searchParams.set('to', to);
+  location.assign(url);
+}
