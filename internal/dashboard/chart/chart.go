@@ -26,12 +26,12 @@ import (
 // A Plot is a drawn chart: an area as wide as there is room, between two
 // columns of text.
 type Plot struct {
-	height, left, right        int // pixels
-	leftText, area, rightText  string
-	class                      string
-	id                         string
-	hover                      []float64 // where in the area the rows of the table are, in percent
-	interactive, hasRightLabel bool
+	height, left, right       int // pixels
+	leftText, area, rightText string
+	class                     string
+	id                        string
+	hover                     []float64 // where in the area the rows of the table are, in percent
+	interactive               bool
 }
 
 // Empty tells whether nothing was drawn.
@@ -194,4 +194,5 @@ func numbers(all []float64) string {
 	return strings.Join(s, " ")
 }
 
-func clamp(f, low, high float64) float64 { return math.Min(math.Max(f, low), high) }
+// upTo keeps f between 0 and high.
+func upTo(f, high float64) float64 { return math.Min(math.Max(f, 0), high) }

@@ -165,7 +165,7 @@ func TestPointsAreRows(t *testing.T) {
 		t.Errorf("%d places, want 30", n)
 	}
 	last := -1.0
-	for _, s := range strings.Fields(places) {
+	for _, s := range strings.FieldsSeq(places) {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil || v <= last {
 			t.Errorf("place %q does not come after %v", s, last)
@@ -206,8 +206,20 @@ func TestWords(t *testing.T) {
 		seconds float64
 		want    string
 	}{
-		{0, "0s"}, {.01, "0.1s"}, {.44, "0.4s"}, {.97, "1s"}, {42.4, "42s"}, {59.6, "1m 00s"}, {595, "9m 55s"}, {3840, "1h 04m"},
-		{86400, "24h 00m"}, {2*86400 + 3*3600, "2d 3h"}, {-8, "−8s"}, {math.NaN(), "–"}, {math.Inf(-1), "–"}, {1e300, "11574074074d 1h"},
+		{0, "0s"},
+		{.01, "0.1s"},
+		{.44, "0.4s"},
+		{.97, "1s"},
+		{42.4, "42s"},
+		{59.6, "1m 00s"},
+		{595, "9m 55s"},
+		{3840, "1h 04m"},
+		{86400, "24h 00m"},
+		{2*86400 + 3*3600, "2d 3h"},
+		{-8, "−8s"},
+		{math.NaN(), "–"},
+		{math.Inf(-1), "–"},
+		{1e300, "11574074074d 1h"},
 	} {
 		if got := chart.Duration(c.seconds); got != c.want {
 			t.Errorf("%v: got %q, want %q", c.seconds, got, c.want)

@@ -2,6 +2,7 @@ package chart
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -115,8 +116,8 @@ func (c Fan) bands(w *writer, f frame) {
 			for _, b := range run {
 				p.to(f.x(b.mid()), f.y(band.high(b)))
 			}
-			for i := len(run) - 1; i >= 0; i-- {
-				p.to(f.x(run[i].mid()), f.y(band.low(run[i])))
+			for _, b := range slices.Backward(run) {
+				p.to(f.x(b.mid()), f.y(band.low(b)))
 			}
 			p.close()
 		}

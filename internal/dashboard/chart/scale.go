@@ -66,7 +66,7 @@ func newScale(u Unit, top float64, want int) scale {
 }
 
 // of is where v stands on an axis from 0 to 1.
-func (s scale) of(v float64) float64 { return clamp(v/s.max, 0, 1) }
+func (s scale) of(v float64) float64 { return upTo(v/s.max, 1) }
 
 // A timeTick is a labelled instant.
 type timeTick struct {
@@ -141,7 +141,7 @@ func (s span) of(t time.Time) float64 {
 	if whole <= 0 {
 		return 50
 	}
-	return clamp(t.Sub(s.from).Seconds()/whole*100, 0, 100)
+	return upTo(t.Sub(s.from).Seconds()/whole*100, 100)
 }
 
 // within tells whether t is on the axis.

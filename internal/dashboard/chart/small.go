@@ -30,7 +30,7 @@ func Spark(values []float64, mark int) template.HTML {
 		if !finite(v) {
 			continue
 		}
-		y := 23 - clamp((v-low)/(high-low), 0, 1)*20
+		y := 23 - upTo((v-low)/(high-low), 1)*20
 		line.to(x(i), y)
 		end = pen{}
 		end.dot(x(i), y)
@@ -55,7 +55,7 @@ func RangeBar(p5, p50, p80, p95, top float64) template.HTML {
 		}
 	}
 	top = math.Max(top, 1e-9)
-	at := func(v float64) float64 { return clamp(v/top, 0, 1) * 100 }
+	at := func(v float64) float64 { return upTo(v/top, 1) * 100 }
 	w := &writer{}
 	w.f(`<svg class="rangebar" width="100%%" height="22" aria-hidden="true">`)
 	w.rect(at(p5), math.Max(at(p95)-at(p5), .4), 9.5, 3, "r-all")
@@ -69,7 +69,7 @@ func Meter(part float64) template.HTML {
 	w := &writer{}
 	w.f(`<svg class="meter" width="74" height="8" aria-hidden="true"><rect width="100%%" height="8" rx="4" class="track"/>`)
 	if finite(part) && part > 0 {
-		w.f(`<rect width="%s%%" height="8" rx="4" class="fill"/>`, num(clamp(part, 0, 1)*100))
+		w.f(`<rect width="%s%%" height="8" rx="4" class="fill"/>`, num(upTo(part, 1)*100))
 	}
 	w.f(`</svg>`)
 	return template.HTML(w.String()) //nolint:gosec // numbers alone
@@ -99,7 +99,7 @@ func Strip(all []Outcome, slots int) template.HTML {
 		x := (slots - len(all) + i) * width
 		h := 3.0
 		if top > 0 && finite(o.Value) {
-			h = math.Max(clamp(o.Value/top, 0, 1)*(height-5), 3)
+			h = math.Max(upTo(o.Value/top, 1)*(height-5), 3)
 		}
 		kind := esc(o.Kind)
 		w.f(`<g class="s-%s"><title>%s</title>`, kind, esc(o.Title))
