@@ -165,7 +165,7 @@ func TestPointsAreRows(t *testing.T) {
 		t.Errorf("%d places, want 30", n)
 	}
 	last := -1.0
-	for _, s := range strings.FieldsSeq(places) {
+	for s := range strings.FieldsSeq(places) {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil || v <= last {
 			t.Errorf("place %q does not come after %v", s, last)
