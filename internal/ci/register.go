@@ -67,7 +67,12 @@ var (
 const (
 	createdRegister = 11
 	statusRegister  = 10
+	updatedRegister = 14
 )
+
+// UpdatedByAPI tells whether a pipeline's time of change is the word of the CI
+// system's API: then all that the API had at that time was read.
+func (rs Ranks) UpdatedByAPI() bool { return rs.at(updatedRegister).Source == API }
 
 func end[T any](r register[T]) register[T] {
 	r.end = true

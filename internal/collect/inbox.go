@@ -104,6 +104,9 @@ func (in *Inbox) save(ctx context.Context, t *store.Taken) (state store.Delivery
 	}
 	last := len(reports) - 1
 	for i := range reports {
+		if serr := in.Store.SawEvent(ctx, reports[i].Provider, reports[i].Project); serr != nil {
+			in.Log.WarnContext(ctx, "the time of an event can't be kept now", "error", serr)
+		}
 		if i < last {
 			_, err = in.Store.Save(ctx, reports[i])
 		} else {

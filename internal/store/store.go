@@ -78,6 +78,7 @@ type Store struct {
 	phasesHash string
 	projects   projectCache
 	tokens     tokenCache
+	events     eventClock
 	stats      stats
 	rowIDs     rowIDs
 	queue      chan *request

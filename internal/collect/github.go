@@ -1,0 +1,87 @@
+package collect
+
+import (
+	"context"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/github"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/rest"
+)
+
+// How far back GitHub is asked for runs that changed: its lists know when a
+// run was created, not when it changed.
+const (
+	rerunSoon = 48 * time.Hour      // at each comparison
+	rerunLate = 30 * 24 * time.Hour // at the first of a day: as long as GitHub lets people run one again
+)
+
+// GitHub is the Source that asks GitHub's API.
+type GitHub struct {
+	Client       *github.Client
+	Repositories []string // by full name
+	Owners       []string // organizations and users, of whom all repositories
+	Now          func() time.Time
+}
+
+var _ Source = (*GitHub)(nil)
+
+// Provider implements Source.
+func (g *GitHub) Provider() string { return "github" }
+
+// Projects implements Source.
+func (g *GitHub) Projects(ctx context.Context) ([]string, error) {
+	all := append([]string(nil), g.Repositories...)
+	for _, owner := range g.Owners {
+		repositories, err := g.Client.Repositories(ctx, owner)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, repositories...)
+	}
+	return all, nil
+}
+
+// Changed implements Source. What was created in the days before is listed
+// again; where it has not changed, GitHub says so without counting the request.
+func (g *GitHub) Changed(ctx context.Context, project string, since time.Time) iter.Seq2[Listed, error] {
+	now := g.Now()
+	from := since.Add(-rerunSoon)
+	if !since.UTC().Truncate(24 * time.Hour).Equal(now.UTC().Truncate(24 * time.Hour)) {
+		from = since.Add(-rerunLate)
+	}
+	// A window ends at the same second each time, so that its ETag is asked for.
+	return g.Listed(ctx, project, github.Window{From: from.Truncate(24 * time.Hour), Until: now.Truncate(24 * time.Hour).Add(24 * time.Hour)})
+}
+
+// Listed lists what was created in a window.
+func (g *GitHub) Listed(ctx context.Context, project string, w github.Window) iter.Seq2[Listed, error] {
+	return func(yield func(Listed, error) bool) {
+		for l, err := range g.Client.Runs(ctx, project, w) {
+			if !yield(Listed{ID: l.ID, State: l.State, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt, Detail: l}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Read implements Source.
+func (g *GitHub) Read(ctx context.Context, _ string, l Listed) ([]ci.Report, error) {
+	detail, _ := l.Detail.(github.Listed)
+	r, err := g.Client.Report(ctx, detail)
+	if rest.HasStatus(err, http.StatusNotFound) {
+		return nil, ErrGone
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []ci.Report{r}, nil
+}
+
+// Count implements Source.
+func (g *GitHub) Count(ctx context.Context, project string, since time.Time) (*int64, error) {
+	n, err := g.Client.Count(ctx, project, github.Window{From: since, Until: g.Now().Add(24 * time.Hour)})
+	return &n, err
+}
