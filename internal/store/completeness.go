@@ -78,7 +78,7 @@ func scanCompleteness(rows *sql.Rows) (c Completeness, err error) {
 // SaveCompleteness keeps what a comparison found. The time of the last webhook
 // is left as it is.
 func (s *Store) SaveCompleteness(ctx context.Context, c *Completeness) error {
-	_, err := s.change(ctx, `INSERT INTO completeness (`+completenessColumns+`)
+	_, err := s.execute(ctx, `INSERT INTO completeness (`+completenessColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL, $12)
 		ON CONFLICT (provider, project) DO UPDATE SET since_ms = excluded.since_ms, until_ms = excluded.until_ms, checked_ms = excluded.checked_ms,
 			exist = excluded.exist, stored = excluded.stored, compared = excluded.compared, missing = excluded.missing, stale = excluded.stale,
@@ -93,7 +93,7 @@ func (s *Store) SaveCompleteness(ctx context.Context, c *Completeness) error {
 
 // AddGap keeps a gap; one that begins at the same instant is replaced.
 func (s *Store) AddGap(ctx context.Context, g *Gap) error {
-	_, err := s.change(ctx, `INSERT INTO gaps (provider, project, from_ms, until_ms, missing, healed, found_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)
+	_, err := s.execute(ctx, `INSERT INTO gaps (provider, project, from_ms, until_ms, missing, healed, found_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (provider, project, from_ms) DO UPDATE SET until_ms = excluded.until_ms, missing = excluded.missing, healed = excluded.healed`,
 		g.Provider, g.Project, g.From.UnixMilli(), g.Until.UnixMilli(), g.Missing, g.Healed, g.Found.UnixMilli())
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *Store) SawEvent(ctx context.Context, provider, project string) error {
 	if provider == "" || !s.events.due(provider+"\x00"+project, now) {
 		return nil
 	}
-	_, err := s.change(ctx, `INSERT INTO completeness (provider, project, compared, missing, stale, healed, last_event_ms) VALUES ($1, $2, 0, 0, 0, 0, $3)
+	_, err := s.execute(ctx, `INSERT INTO completeness (provider, project, compared, missing, stale, healed, last_event_ms) VALUES ($1, $2, 0, 0, 0, 0, $3)
 		ON CONFLICT (provider, project) DO UPDATE SET last_event_ms = excluded.last_event_ms`, provider, project, now.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("note an event of %s: %w", project, err)

@@ -50,7 +50,7 @@ func (s *Store) CreateToken(ctx context.Context, name string, scopes Scopes) (se
 	random := make([]byte, 36)
 	_, _ = rand.Read(random) // never fails
 	secret = tokenPrefix + base64.RawURLEncoding.EncodeToString(random[:32])
-	done, err := s.change(ctx, `
+	done, err := s.execute(ctx, `
 		INSERT INTO tokens (id, name, scopes, hash, created_ms)
 		SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS BIGINT)
 		WHERE NOT EXISTS (SELECT 1 FROM tokens WHERE name = CAST($2 AS TEXT) AND revoked_ms IS NULL)`,
@@ -67,7 +67,7 @@ func (s *Store) CreateToken(ctx context.Context, name string, scopes Scopes) (se
 // RevokeToken ends a token, given by its id or its name. A server may let its
 // bearer in for some seconds more.
 func (s *Store) RevokeToken(ctx context.Context, idOrName string) error {
-	done, err := s.change(ctx, "UPDATE tokens SET revoked_ms = $1 WHERE revoked_ms IS NULL AND (id = $2 OR name = $2)",
+	done, err := s.execute(ctx, "UPDATE tokens SET revoked_ms = $1 WHERE revoked_ms IS NULL AND (id = $2 OR name = $2)",
 		s.config.Now().UnixMilli(), idOrName)
 	switch {
 	case err != nil:
@@ -78,8 +78,8 @@ func (s *Store) RevokeToken(ctx context.Context, idOrName string) error {
 	return nil
 }
 
-// change runs one statement that changes something beside the facts.
-func (s *Store) change(ctx context.Context, statement string, args ...any) (rows int64, err error) {
+// execute runs one statement that changes something beside the facts.
+func (s *Store) execute(ctx context.Context, statement string, args ...any) (rows int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	result, err := s.db.writer.ExecContext(ctx, statement, args...)
@@ -200,7 +200,7 @@ func (c *tokenCache) use(ctx context.Context, s *Store, id string, now time.Time
 	}
 	s.wg.Go(func() {
 		ctx, ms := context.WithoutCancel(ctx), now.UnixMilli()
-		_, err := s.change(ctx, "UPDATE tokens SET last_used_ms = $1 WHERE id = $2 AND (last_used_ms IS NULL OR last_used_ms < $1)", ms, id)
+		_, err := s.execute(ctx, "UPDATE tokens SET last_used_ms = $1 WHERE id = $2 AND (last_used_ms IS NULL OR last_used_ms < $1)", ms, id)
 		if err != nil {
 			s.config.Log.WarnContext(ctx, "the use of a token was not recorded", "token", id, "error", err)
 		}
