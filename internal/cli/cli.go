@@ -30,7 +30,9 @@ func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
 		e.demoCommand(),
 		e.grafanaCommand(),
+		e.markCommand(),
 		e.migrateCommand(),
+		e.pushCommand(),
 		e.serveCommand(),
 		e.tokenCommand(),
 		e.healthcheckCommand(),

@@ -71,23 +71,30 @@ func values(body []byte) ([]json.RawMessage, error) {
 }
 
 func parseOne(raw json.RawMessage) (it Item) {
-	if !bytes.HasPrefix(raw, []byte("{")) {
-		return Item{Err: invalid("", "must be an object")}
-	}
-	err := json.Unmarshal(raw, &it.Report)
-	if err == nil {
-		it.Report.Source = ci.Push
+	if it.Report, it.Err = Decode(raw); it.Err == nil {
 		it.Report.Normalize()
 		it.Err = it.Report.Validate()
-		return it
+	}
+	return it
+}
+
+// Decode reads one report, whether it is valid or not. The error is an
+// *[ci.InvalidError].
+func Decode(raw []byte) (r ci.Report, err error) {
+	if !bytes.HasPrefix(raw, []byte("{")) {
+		return r, invalid("", "must be an object")
+	}
+	if err = json.Unmarshal(raw, &r); err == nil {
+		r.Source = ci.Push
+		return r, nil
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return Item{Err: invalid(pointerAt(raw, wrong.Offset), "must be "+kindOf(wrong)+", not "+wrong.Value)}
+		return r, invalid(pointerAt(raw, wrong.Offset), "must be "+kindOf(wrong)+", not "+wrong.Value)
 	}
 	if bad, ok := errors.AsType[*time.ParseError](err); ok {
-		return Item{Err: invalid(pointerOf(raw, bad.Value), "must be a time as in RFC 3339, such as 2026-11-20T10:00:00Z")}
+		return r, invalid(pointerOf(raw, bad.Value), "must be a time as in RFC 3339, such as 2026-11-20T10:00:00Z")
 	}
-	return Item{Err: invalid("", "can't be read: "+err.Error())}
+	return r, invalid("", "can't be read: "+err.Error())
 }
 
 func kindOf(e *json.UnmarshalTypeError) string {
