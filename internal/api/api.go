@@ -63,6 +63,7 @@ func (a *API) Register(m *Mux) {
 	m.Handle("POST /save_project_info", store.ScopeIngest, a.saveProject)
 	m.Handle("POST /api/v1/reports", store.ScopeIngest, a.postReports)
 	m.Handle("POST /api/v1/webhooks/{provider}", "", a.postWebhook)
+	m.Handle("GET /api/v1/completeness", store.ScopeRead, a.getCompleteness)
 	m.Handle("GET /api/v1/projects", store.ScopeRead, a.getProjects)
 	m.Handle("GET /api/v1/project", store.ScopeRead, a.getProject)
 	m.Handle("GET /api/v1/pipelines", store.ScopeRead, a.getPipelines)

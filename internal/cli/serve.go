@@ -23,6 +23,7 @@ const defaultListen = "127.0.0.1:5000"
 type serving struct {
 	database
 	logging
+	reconciling
 
 	listen, tlsCert, tlsKey, baseURL, anonymous, framers string
 	maxBody                                              size
@@ -62,6 +63,7 @@ func (s *serving) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.listen, "listen", defaultListen, "the `address` to listen on")
 	s.database.flags(fs)
 	s.logging.flags(fs)
+	s.reconciling.flags(fs)
 	fs.StringVar(&s.tlsCert, "tls-cert", "", "a PEM `file` with the certificate, to serve HTTPS")
 	fs.StringVar(&s.tlsKey, "tls-key", "", "a PEM `file` with the certificate's key")
 	fs.StringVar(&s.baseURL, "base-url", "", "the `URL` by which people reach the server, if it is not the listener's")
@@ -81,6 +83,9 @@ func (s *serving) run(ctx context.Context, e *env) error {
 	}
 	c, err := s.config(e)
 	if err != nil {
+		return err
+	}
+	if c.Sources, err = s.sources(e, log); err != nil {
 		return err
 	}
 	c.Log, c.Store = log, s.store(log)
@@ -157,7 +162,8 @@ func (s *serving) config(e *env) (server.Config, error) {
 		Listen: s.listen, TLSCert: s.tlsCert, TLSKey: s.tlsKey, BaseURL: strings.TrimSuffix(s.baseURL, "/"),
 		Anonymous: anonymous, Tokens: tokens, WebhookSecrets: secrets,
 		MaxBody: int64(s.maxBody), MaxConcurrent: s.maxConcurrent,
-		Keep:          retention(s.deliveryDays),
+		Keep:           retention(s.deliveryDays),
+		ReconcileEvery: s.every, ReconcileSince: s.since,
 		ShutdownDelay: s.shutdownDelay, ShutdownTimeout: s.shutdownTimeout, Version: version(), FrameAncestors: s.framers,
 	}, nil
 }

@@ -35,18 +35,21 @@ type Config struct {
 	// address ingest and read by who comes from there, elsewhere nothing.
 	Anonymous store.Scopes
 	// Tokens are those that the environment gives, besides the stored ones.
-	Tokens          []Token
-	MaxBody         int64               // bytes of a request's body
-	MaxConcurrent   int                 // requests at once
-	WebhookSecrets  map[string][]string // by provider; see api.Config
-	Keep            store.Retention     // how long things are kept
-	ShutdownDelay   time.Duration       // how long readiness is red before the listener closes
-	ShutdownTimeout time.Duration       // how long requests under way may take after that
-	Log             *slog.Logger
-	Now             func() time.Time // nil: time.Now
-	Version         string
-	FrameAncestors  string // sites that may show the pages in a frame; empty: none
-	Demo            bool   // what is shown is made up, and the pages say so
+	Tokens         []Token
+	MaxBody        int64               // bytes of a request's body
+	MaxConcurrent  int                 // requests at once
+	WebhookSecrets map[string][]string // by provider; see api.Config
+	Keep           store.Retention     // how long things are kept
+	// Sources are the CI systems to compare with, each again and again.
+	Sources                        []collect.Source
+	ReconcileEvery, ReconcileSince time.Duration // see collect.Reconciler
+	ShutdownDelay                  time.Duration // how long readiness is red before the listener closes
+	ShutdownTimeout                time.Duration // how long requests under way may take after that
+	Log                            *slog.Logger
+	Now                            func() time.Time // nil: time.Now
+	Version                        string
+	FrameAncestors                 string // sites that may show the pages in a frame; empty: none
+	Demo                           bool   // what is shown is made up, and the pages say so
 }
 
 // The limits of a conversation with a client, besides those in Config.
@@ -239,6 +242,10 @@ func (s *Server) background(ctx context.Context, st *store.Store) (stop func()) 
 	wg.Go(func() { inbox.Run(ctx) })
 	pruner := &collect.Pruner{Store: st, Keep: s.c.Keep, Log: s.log}
 	wg.Go(func() { pruner.Run(ctx) })
+	for _, source := range s.c.Sources {
+		r := &collect.Reconciler{Store: st, Source: source, Every: s.c.ReconcileEvery, Since: s.c.ReconcileSince, Log: s.log}
+		wg.Go(func() { r.Run(ctx) })
+	}
 	return func() {
 		cancel()
 		wg.Wait()
