@@ -138,6 +138,10 @@ type LegacyEntry struct {
 	E2eS       *float64   `json:"e2e_s,omitempty"`
 	PullS      *float64   `json:"pull_s,omitempty"`
 	UpNoPullS  *float64   `json:"up_without_pull_s,omitempty"`
+	// QueuedS and RunnerID are set in adopted rows alone: a later client told
+	// them beside the report.
+	QueuedS  *float64 `json:"queued_s,omitempty"`
+	RunnerID string   `json:"runner_id,omitempty"`
 }
 
 // A LegacyKind says in which array of the report an entry stood.

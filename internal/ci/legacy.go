@@ -1,6 +1,7 @@
 package ci
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -47,12 +48,21 @@ func (rec *Record) legacyAlone() bool {
 	return true
 }
 
+// LegacyKey is the key of an entry of a legacy report: the array it stood in
+// and its position there, from 0.
+func LegacyKey(kind LegacyKind, position int) string {
+	return "legacy:" + string(kind) + ":" + strconv.Itoa(position)
+}
+
 func (e *LegacyEntry) row(position int) *AttemptRecord {
-	a := &AttemptRecord{Key: "legacy:" + string(e.Kind) + ":" + strconv.Itoa(position)}
+	a := &AttemptRecord{Key: LegacyKey(e.Kind, position)}
 	a.Name, a.State = e.Name, Finished
 	a.StartedAt, a.FinishedAt, a.DurationS = e.StartedAt, e.FinishedAt, e.DurationS
 	a.Legacy, a.Position = e.Kind, position
 	a.MetricsS, a.UpS, a.E2eS, a.PullS, a.NoPull = e.DurationS, e.UpS, e.E2eS, e.PullS, e.UpNoPullS
+	if a.QueuedS = e.QueuedS; e.RunnerID != "" {
+		a.Runner = &Runner{ID: e.RunnerID}
+	}
 	switch e.Kind {
 	case LegacyBuild:
 		a.Phase, a.InBuild = phaseBuild, true
@@ -192,3 +202,8 @@ func (r *Report) OnlyLegacy() bool {
 
 // OnlyLegacy tells whether nobody but a legacy report told of the pipeline.
 func (rec *Record) OnlyLegacy() bool { return rec.legacyAlone() && len(rec.Ranks) == 0 }
+
+// HasRunners tells whether an entry says more than POST /save_metrics takes.
+func (l *Legacy) HasRunners() bool {
+	return slices.ContainsFunc(l.Entries, func(e LegacyEntry) bool { return e.QueuedS != nil || e.RunnerID != "" })
+}

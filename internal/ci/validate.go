@@ -187,6 +187,8 @@ func (v *validator) entry(at string, e *LegacyEntry) {
 	v.duration(at+"/e2e_s", e.E2eS)
 	v.duration(at+"/pull_s", e.PullS)
 	v.duration(at+"/up_without_pull_s", e.UpNoPullS)
+	v.duration(at+"/queued_s", e.QueuedS)
+	v.text(at+"/runner_id", e.RunnerID, MaxText, false)
 }
 
 func (v *validator) text(at, s string, limit int, required bool) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
@@ -14,7 +15,7 @@ import (
 // migrating is the flags of the commands that change a schema.
 type migrating struct {
 	database
-	dryRun, yes bool
+	dryRun, yes, recreate bool
 }
 
 func (e *env) migrateCommand() *cobra.Command {
@@ -35,14 +36,22 @@ func (e *env) migrateUpCommand() *cobra.Command {
 		Use:   "up [VERSION]",
 		Short: "Bring the schema up, to the latest version or to VERSION",
 		Long: `Bring the schema up, to the latest version or to VERSION. Several may be started
-at once: one works, the others wait.`,
+at once: one works, the others wait.
+
+A database of the original, the Flask service, is taken over in place: its rows
+are moved, its four tables are kept with legacy_ before their names, and views
+take their places. Stop the original first. "migrate down 0" is the way back.`,
 		Example: `  pipeline-metrics-collector migrate up --dry-run
-  pipeline-metrics-collector migrate up --database postgres://pmc@db/metrics`,
+  pipeline-metrics-collector migrate up --database postgres://pmc@db/metrics
+
+  # A database of the original that wrote its times in the zone of Berlin
+  pipeline-metrics-collector migrate up --legacy-timezone Europe/Berlin --dry-run`,
 		Args: versionArgument,
 		RunE: func(cmd *cobra.Command, args []string) error { return m.up(cmd.Context(), e, versionOf(args, 0)) },
 	}
 	m.where(cmd.Flags())
 	m.timezoneFlag(cmd.Flags())
+	m.recreateFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&m.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	return cmd
 }
@@ -53,14 +62,17 @@ func (e *env) migrateDownCommand() *cobra.Command {
 		Use:   "down [VERSION]",
 		Short: "Bring the schema down, by one version or to VERSION",
 		Long: `Bring the schema down, by one version or to VERSION. Stop all servers of the
-database first. Version 0 removes everything.`,
+database first. Version 0 removes everything, but for a database that was taken
+over from the original: that gets its old tables back, with the pipelines that
+came after, as far as they fit.`,
 		Args: versionArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return m.down(cmd.Context(), e, versionOf(args, store.Previous))
 		},
 	}
 	m.where(cmd.Flags())
-	cmd.Flags().BoolVar(&m.yes, "yes", false, "agree that what the database holds is lost")
+	m.recreateFlag(cmd.Flags())
+	cmd.Flags().BoolVar(&m.yes, "yes", false, "agree that what the database holds is lost, or what the original's tables can't hold")
 	return cmd
 }
 
@@ -101,6 +113,10 @@ lower case letters, digits and underscores.`,
 	return cmd
 }
 
+func (m *migrating) recreateFlag(fs *pflag.FlagSet) {
+	fs.BoolVar(&m.recreate, "recreate-dependents", false, "drop the views of others over the original's tables, and define them again over what takes the place")
+}
+
 // versionArgument takes at most one argument, a number.
 func versionArgument(cmd *cobra.Command, args []string) error {
 	if err := cobra.MaximumNArgs(1)(cmd, args); err != nil {
@@ -126,14 +142,14 @@ func versionOf(args []string, otherwise int64) int64 {
 	return n
 }
 
-func (m *migrating) migrator(exclusive bool) (*store.Migrator, error) {
+func (m *migrating) migrator(e *env, exclusive bool) (*store.Migrator, error) {
 	c := m.store(nil)
-	c.Exclusive = exclusive
+	c.Exclusive, c.RecreateDependents, c.Progress = exclusive, m.recreate, e.progress()
 	return store.NewMigrator(c)
 }
 
 func (m *migrating) up(ctx context.Context, e *env, version int64) error {
-	migrator, err := m.migrator(!m.dryRun)
+	migrator, err := m.migrator(e, !m.dryRun)
 	if err != nil {
 		return err
 	}
@@ -153,6 +169,9 @@ func (m *migrating) plan(ctx context.Context, e *env, migrator *store.Migrator, 
 	if err != nil {
 		return err
 	}
+	if plan.Adoption != nil {
+		e.printAdoption("Would take over", plan.Adoption)
+	}
 	if len(plan.Pending) == 0 {
 		fmt.Fprintf(e.stdout, "The schema is at version %d: nothing to do.\n", plan.From)
 		return nil
@@ -166,7 +185,7 @@ func (m *migrating) plan(ctx context.Context, e *env, migrator *store.Migrator, 
 }
 
 func (m *migrating) down(ctx context.Context, e *env, version int64) error {
-	migrator, err := m.migrator(true)
+	migrator, err := m.migrator(e, true)
 	if err != nil {
 		return err
 	}
@@ -179,6 +198,12 @@ func (m *migrating) down(ctx context.Context, e *env, version int64) error {
 }
 
 func (e *env) printMigrated(done *store.Migrated) {
+	if done.Adopted != nil {
+		e.printAdoption("Took over", done.Adopted)
+	}
+	if done.Returned != nil {
+		fmt.Fprintf(e.stdout, "The original has its tables back. Of the pipelines that came after, %d were written into them and %d were lost.\n", done.Returned.Written, done.Returned.Lost)
+	}
 	if done.From == done.To {
 		fmt.Fprintf(e.stdout, "The schema is at version %d: nothing to do.\n", done.To)
 		return
@@ -187,13 +212,16 @@ func (e *env) printMigrated(done *store.Migrated) {
 }
 
 func (m *migrating) status(ctx context.Context, e *env) error {
-	migrator, err := m.migrator(false)
+	migrator, err := m.migrator(e, false)
 	if err != nil {
 		return err
 	}
 	status, err := migrator.Status(ctx)
 	if err != nil {
 		return err
+	}
+	if status.Original {
+		fmt.Fprintf(e.stdout, "%s is a database of the original, not taken over yet: `migrate up --dry-run` says what that would do.\n", withoutSecrets(m.name))
 	}
 	fmt.Fprintf(e.stdout, "%s has schema version %d; this program knows up to %d.\n", withoutSecrets(m.name), status.Version, status.Versions[len(status.Versions)-1].Version)
 	for _, v := range status.Versions {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"database/sql"
 	"io"
 	"net"
 	"net/http"
@@ -128,6 +129,54 @@ func TestDatabaseComesAndGoes(t *testing.T) {
 		if a.status != 503 || time.Now().After(deadline) {
 			t.Fatalf("the database is back: %d %s", a.status, a.body)
 		}
+	}
+}
+
+// While a database of the original is taken over the process lives, is not
+// ready, and says how far it is.
+func TestReadyTellsOfATakeover(t *testing.T) {
+	t.Parallel()
+	database := storetest.Postgres(t)
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), `CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
+		CREATE TABLE metrics_pipeline (id serial PRIMARY KEY, pipeline_id integer UNIQUE, project varchar, duration integer, duration_e2e integer, created_at timestamp, is_master boolean, has_restarts boolean);
+		CREATE TABLE metrics_job (id serial PRIMARY KEY, pipeline_id integer, name varchar, duration_e2e integer, duration_up integer, duration integer, duration_up_without_pull integer, duration_pull integer);
+		CREATE TABLE metrics_job_failed (id serial PRIMARY KEY, pipeline_id integer, name varchar, duration integer);
+		CREATE TABLE metrics_build (id serial PRIMARY KEY, pipeline_id integer, name varchar, duration integer);
+		INSERT INTO alembic_version VALUES ('5684fb25dcfd');
+		INSERT INTO metrics_pipeline (pipeline_id, project, duration, duration_e2e, created_at) VALUES (1, 'test/project', 97, 27, '2023-06-13 07:11:24.029')`); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.ExecContext(t.Context(), "LOCK TABLE metrics_build"); err != nil {
+		t.Fatal(err)
+	}
+	p := launch(t, database)
+	for deadline := time.Now().Add(8 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		a := p.do(t, http.MethodGet, "/readyz?verbose", "")
+		if a.status == 503 && strings.Contains(a.body, "[-] migrations: taking over the original's database") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("/readyz?verbose: %d %s", a.status, a.body)
+		}
+	}
+	if live, post := p.do(t, http.MethodGet, "/livez", ""), p.do(t, http.MethodPost, "/save_metrics", example(t)); live.status != 200 || post.status != 503 {
+		t.Errorf("/livez: %d, a post: %d", live.status, post.status)
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	p.waitReady(t, http.StatusOK)
+	if a := p.do(t, http.MethodPost, "/save_metrics", example(t)); a.status != 208 {
+		t.Errorf("the example's pipeline came over, and its report is answered %d", a.status)
 	}
 }
 

@@ -11,10 +11,8 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -113,19 +111,6 @@ func (p *pools) close() error {
 	return err
 }
 
-// closePostgres says goodbye on every connection; a server that does not answer
-// finds out by itself. Nothing is lost by that: what was committed is durable.
-func closePostgres(db *sql.DB) error {
-	done := make(chan error, 1)
-	go func() { done <- db.Close() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(connectTimeout):
-		return nil
-	}
-}
-
 func openPostgres(address string) (*pools, error) {
 	config, err := postgresConfig(address)
 	if err != nil {
@@ -146,6 +131,19 @@ func openPostgres(address string) (*pools, error) {
 }
 
 func postgresConfig(address string) (*pgx.ConnConfig, error) {
+	config, err := migrationsConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	if _, set := config.RuntimeParams["TimeZone"]; !set {
+		config.RuntimeParams["TimeZone"] = "UTC"
+	}
+	return config, nil
+}
+
+// migrationsConfig leaves the session its own time zone: in that one the
+// original wrote its times.
+func migrationsConfig(address string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		return nil, fmt.Errorf("the database's address can't be read: %w", err)
@@ -155,7 +153,6 @@ func postgresConfig(address string) (*pgx.ConnConfig, error) {
 		"application_name":  "pipeline-metrics-collector",
 		"statement_timeout": strconv.FormatInt(stmtTimeout.Milliseconds(), 10),
 		"lock_timeout":      strconv.FormatInt(commitTimeout.Milliseconds(), 10),
-		"TimeZone":          "UTC",
 	} {
 		if _, set := config.RuntimeParams[name]; !set {
 			config.RuntimeParams[name] = value
@@ -171,7 +168,7 @@ func (e engine) openMigrations(address string, exclusive bool) (*pools, error) {
 	if e != postgresEngine {
 		return e.open(address, exclusive)
 	}
-	config, err := postgresConfig(address)
+	config, err := migrationsConfig(address)
 	if err != nil {
 		return nil, err
 	}
@@ -209,31 +206,6 @@ func openSQLite(path string) (*pools, error) {
 	}}, nil
 }
 
-// createStages makes one staged table on a new connection.
-const createStages = "CREATE VIRTUAL TABLE IF NOT EXISTS temp.%[1]s USING %[1]s()"
-
-type connector struct {
-	driver *sqlite.Driver
-	dsn    string
-	stages string // the statement that makes a staged table; empty: none
-}
-
-// Connect opens a connection and makes its staged tables.
-func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.driver.Open(c.dsn)
-	if err != nil || c.stages == "" {
-		return conn, err
-	}
-	for _, t := range tables {
-		if _, err := conn.(driver.ExecerContext).ExecContext(ctx, fmt.Sprintf(c.stages, t.staged()), nil); err != nil {
-			return nil, errors.Join(fmt.Errorf("make %s: %w", t.staged(), err), conn.Close())
-		}
-	}
-	return conn, nil
-}
-
-func (c connector) Driver() driver.Driver { return c.driver }
-
 // goose is the engine's name in goose.
 func (e engine) goose() goose.Dialect {
 	if e == postgresEngine {
@@ -241,6 +213,10 @@ func (e engine) goose() goose.Dialect {
 	}
 	return goose.DialectSQLite3
 }
+
+// canAdopt tells whether a database may be one of the original, which knows
+// PostgreSQL alone.
+func (e engine) canAdopt() bool { return e == postgresEngine }
 
 // migrationLock keeps several migrators of one database apart. SQLite needs
 // none: it has one writer.
@@ -391,19 +367,4 @@ func (e engine) exists(address string) bool {
 	}
 	_, err := os.Stat(address)
 	return !errors.Is(err, os.ErrNotExist)
-}
-
-// checkFile refuses a SQLite file that can't be written, before the engine
-// would say so less clearly.
-func checkFile(path string) error {
-	const mayWrite = 2
-	dir := filepath.Dir(path)
-	if err := syscall.Access(dir, mayWrite); err != nil {
-		return fmt.Errorf("the directory %s can't be written, and SQLite needs that for the journal of %s: %w", dir, path, err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the file
-	if err != nil {
-		return fmt.Errorf("the database file can't be opened for writing: %w", err)
-	}
-	return f.Close()
 }

@@ -36,7 +36,9 @@ type Migrator struct {
 
 // Migrated says what a call of Up or Down did.
 type Migrated struct {
-	From, To int64 // versions of the schema
+	From, To int64     // versions of the schema
+	Adopted  *Adoption // not nil: a database of the original was taken over
+	Returned *Return   // not nil: the original has its database back
 }
 
 // NewMigrator returns a migrator of config.Database, by the way of
@@ -105,6 +107,9 @@ func (m *Migrator) up(ctx context.Context, db *sql.DB, done *Migrated) error {
 		done.To = found.version
 		return nil
 	}
+	if found.original {
+		return m.adopt(ctx, db, done)
+	}
 	m.config.Progress("bringing the schema up to date", 0, 0)
 	return m.apply(ctx, db, found.version, done.To)
 }
@@ -141,13 +146,17 @@ func (m *Migrator) check(ctx context.Context) error {
 		if err != nil || found.version == latest {
 			return err
 		}
+		if found.original {
+			return &SchemaError{"the database is one of the original and has not been taken over: look at it with `pipeline-metrics-collector migrate up --dry-run`, then run `migrate up`, or serve with --migrate auto"}
+		}
 		return &SchemaError{fmt.Sprintf("the database has schema version %d, this program needs %d: run `pipeline-metrics-collector migrate up`, or serve with --migrate auto", found.version, latest)}
 	})
 }
 
 // A schemaState is what is there before anything is changed.
 type schemaState struct {
-	version int64 // 0: nothing of ours
+	version  int64 // 0: nothing of ours
+	original bool  // the tables are the original's
 }
 
 // look reads the state of the schema and changes nothing. A schema that is
@@ -164,7 +173,11 @@ func (m *Migrator) look(ctx context.Context, db *sql.DB) (schemaState, error) {
 	if version > latest {
 		return schemaState{}, &SchemaError{fmt.Sprintf("the database has schema version %d and this program knows %d: run a newer program, or migrate down with it", version, latest)}
 	}
-	return schemaState{version: version}, nil
+	found := schemaState{version: version}
+	if version == 0 && m.engine.canAdopt() {
+		found.original, err = m.engine.hasTable(ctx, db, "alembic_version")
+	}
+	return found, err
 }
 
 // schemaVersion is 0 where no migration was applied.
@@ -285,8 +298,23 @@ func (s *Store) migrate(ctx context.Context) error {
 		return m.check(ctx)
 	}
 	done, err := m.Up(ctx, 0)
+	if err == nil && done.Adopted != nil {
+		s.logAdoption(ctx, done.Adopted)
+	}
 	if err == nil && done.From != done.To {
 		s.config.Log.InfoContext(ctx, "brought the schema up to date", "from", done.From, "to", done.To)
 	}
 	return err
+}
+
+// logAdoption says what became of the original's rows, where nobody sees what
+// a command prints.
+func (s *Store) logAdoption(ctx context.Context, a *Adoption) {
+	s.config.Log.InfoContext(ctx, "took over the original's database", "revision", a.Revision, "time_zone", a.Timezone, "newest", a.Newest)
+	for _, t := range a.Tables {
+		s.config.Log.InfoContext(ctx, "took over a table", "table", t.Name, "rows", t.Rows, "taken", t.Taken)
+		for _, l := range t.Left {
+			s.config.Log.WarnContext(ctx, "rows stay in the old table alone", "table", legacyPrefix+t.Name, "rows", l.Rows, "reason", l.Reason)
+		}
+	}
 }

@@ -49,7 +49,15 @@ func (m *Migrator) down(ctx context.Context, db *sql.DB, version int64, options 
 		return &SchemaError{fmt.Sprintf("the database has schema version %d: it can't go down to %d", found.version, version)}
 	case version == found.version:
 		return nil
-	case version == 0 && !options.Lose:
+	}
+	adopted, err := m.adopted(ctx, db)
+	switch {
+	case err != nil:
+		return err
+	case adopted && version == 0:
+		return m.giveBack(ctx, db, options, done)
+	}
+	if version == 0 && !options.Lose {
 		if err := refuseLoss(ctx, db); err != nil {
 			return err
 		}

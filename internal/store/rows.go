@@ -27,7 +27,7 @@ func (s *Store) rowsOf(k key, rec *ci.Record, branchInForce string) written {
 	attempts := rec.Sorted()
 	rowID := s.rowIDs.take(len(attempts) + 1)
 	w := written{
-		reported: rec.OnlyLegacy(), pipeline: pipelineRow(k, rowID, rec, branchInForce, s.phasesHash), jobs: make([][]any, len(attempts)),
+		reported: rec.OnlyLegacy() && !rec.Legacy.HasRunners(), pipeline: pipelineRow(k, rowID, rec, branchInForce, s.phasesHash), jobs: make([][]any, len(attempts)),
 	}
 	for i, a := range attempts {
 		w.jobs[i] = jobRow(k, rowID-int64(i)-1, a, created)
@@ -47,7 +47,7 @@ func pipelineRow(k key, rowID int64, rec *ci.Record, branchInForce, phasesHash s
 		nullText(rec.Ref), nullText(p.RefKind), nullText(p.DefaultBranch), nullText(p.Commit), nullText(p.ChangeID), nullText(p.Trigger),
 		nullText(string(p.State)), nullText(string(p.Result)), nullText(p.RawStatus),
 		millisOf(rec.CreatedAt), nullTime(p.StartedAt), nullTime(p.FinishedAt), nullTime(p.UpdatedAt), nullText(rec.Ranks.String()),
-		rec.CreatedKnown, nullText(branchInForce), rec.OnDefault, string(rec.State), nullText(string(rec.Result)),
+		rec.CreatedKnown, nullText(branchInForce), onDefault(rec), string(rec.State), nullText(string(rec.Result)),
 		rec.HasRestarts, int64(rec.Counted), phasesHash,
 	)
 	row = append(row, rec.Legacy != nil)
@@ -71,6 +71,14 @@ func pipelineRow(k key, rowID int64, rec *ci.Record, branchInForce, phasesHash s
 		return append(row, rec.Path.RetryMS, rec.Path.BlockedMS, rec.Path.GapMS)
 	}
 	return append(row, nil, nil, nil, nil, nil, nil, nil, int64(0), nil, nil, nil)
+}
+
+// onDefault is null for an adopted pipeline of which nobody said it.
+func onDefault(rec *ci.Record) any {
+	if rec.Ref == "" && rec.Legacy != nil && rec.Legacy.OnDefaultBranch == nil {
+		return nil
+	}
+	return rec.OnDefault
 }
 
 func jobRow(k key, rowID int64, a *ci.AttemptRecord, pipelineCreated int64) []any {
@@ -257,6 +265,7 @@ func scanJob(rows *sql.Rows, byKey map[key]*loaded) error {
 			Kind: ci.LegacyKind(legacyKind.String), Name: name.String, DurationS: pointer(posted.Float64, posted.Valid),
 			StartedAt: timeOf(started), FinishedAt: timeOf(finished), UpS: pointer(up.Float64, up.Valid), E2eS: pointer(e2e.Float64, e2e.Valid),
 			PullS: pointer(pull.Float64, pull.Valid), UpNoPullS: pointer(noPull.Float64, noPull.Valid),
+			QueuedS: secondsOf(queue), RunnerID: runnerID.String,
 		})
 		return nil
 	}

@@ -42,6 +42,9 @@ type Config struct {
 	// LegacyTimezone is the zone of created_at in a database of the original
 	// that is taken over. Empty: the server's.
 	LegacyTimezone string
+	// RecreateDependents lets a takeover of the original's database, and the way
+	// back, drop the views of others over its tables and define them again.
+	RecreateDependents bool
 	// Wait keeps trying while the database can't be reached, until ctx is done.
 	Wait bool
 	// Exclusive refuses a SQLite file that another process holds exclusively.
