@@ -138,7 +138,7 @@ func TestGrafanaReadsTheViewsAndNothingElse(t *testing.T) {
 		}
 	}
 	want := []string{
-		"ci_jobs", "ci_phases", "ci_pipelines", "ci_steps",
+		"ci_jobs", "ci_phases", "ci_pipelines", "ci_projects", "ci_steps",
 		"metrics_build", "metrics_job", "metrics_job_failed", "metrics_pipeline",
 	}
 	if diff := cmp.Diff(want, read); diff != "" {
