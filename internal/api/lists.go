@@ -42,8 +42,8 @@ func (a *API) getPipelines(w http.ResponseWriter, r *http.Request) error {
 	p := page[pipelineView]{Items: []pipelineView{}}
 	for i := range all {
 		if i == limit {
-			last := &all[i-1]
-			p.Next = next(w, r, fmt.Sprintf("%d %d", last.CreatedAt.UnixMilli(), last.ID))
+			last := all[i-1].Place()
+			p.Next = next(w, r, fmt.Sprintf("%d %d", last.CreatedMS, last.ID))
 			break
 		}
 		p.Items = append(p.Items, viewOf(project.Name, &all[i]))

@@ -23,7 +23,7 @@ type Pipeline struct {
 	OnDefaultBranch                         bool
 	State, Result, RawStatus                string
 	CreatedAt, StartedAt, FinishedAt        time.Time
-	CreatedKnown                            bool // false: CreatedAt is the earliest instant known
+	CreatedKnown                            bool // false: CreatedAt is the earliest instant known, zero where there is none
 	HasRestarts                             bool
 	Attempts                                int64
 	ReportedDurationS, ReportedDurationE2eS *float64 // of a report of POST /save_metrics
@@ -55,6 +55,14 @@ func (s *Store) Pipelines(ctx context.Context, project int64, after *Place, limi
 	return all, err
 }
 
+// Place is where the pipeline stands in the list.
+func (p *Pipeline) Place() Place {
+	if p.CreatedAt.IsZero() {
+		return Place{0, p.ID}
+	}
+	return Place{p.CreatedAt.UnixMilli(), p.ID}
+}
+
 // Pipeline returns one pipeline, or fails with ErrUnknown.
 func (s *Store) Pipeline(ctx context.Context, project, id int64) (p Pipeline, err error) {
 	err = s.read(ctx, `SELECT `+pipelineColumns+` FROM pipelines WHERE project_id = $1 AND id = $2`, func(rows *sql.Rows) (err error) {
@@ -82,6 +90,9 @@ func scanShown(rows *sql.Rows) (Pipeline, error) {
 	p.Commit, p.ChangeID, p.Trigger, p.Result, p.RawStatus = commit.String, change.String, trigger.String, result.String, raw.String
 	p.OnDefaultBranch = onDefault.Bool
 	p.CreatedAt, p.StartedAt, p.FinishedAt = timeOf(created), timeOf(started), timeOf(finished)
+	if created.Int64 == 0 && !p.CreatedKnown {
+		p.CreatedAt = time.Time{} // nobody said any instant
+	}
 	p.ReportedDurationS = pointer(duration.Float64, duration.Valid)
 	p.ReportedDurationE2eS = pointer(durationE2e.Float64, durationE2e.Valid)
 	return p, err

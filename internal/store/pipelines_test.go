@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
 )
@@ -19,6 +20,9 @@ func TestPagesOfPipelines(t *testing.T) {
 		for id := range int64(25) {
 			r := told(id + 1)
 			r.Pipeline.CreatedAt = noon.Add(-time.Duration(id/5) * time.Hour) // five at a time are equally old
+			if id >= 15 { // and of the last ten nobody says when they were created, nor anything else
+				r = ci.Report{Project: r.Project, Pipeline: ci.Pipeline{ID: id + 1, Ref: "main"}}
+			}
 			save(t, s, r)
 		}
 		p, err := s.Project(t.Context(), "acme/shop")
@@ -37,15 +41,20 @@ func TestPagesOfPipelines(t *testing.T) {
 			}
 			for _, p := range page {
 				got = append(got, p.ID)
+				if p.ID > 15 != p.CreatedAt.IsZero() {
+					t.Errorf("pipeline %d was created at %v", p.ID, p.CreatedAt)
+				}
 			}
-			last := page[len(page)-1]
-			after = &store.Place{CreatedMS: last.CreatedAt.UnixMilli(), ID: last.ID}
+			after = new(page[len(page)-1].Place())
 		}
 		var want []int64
-		for five := range int64(5) {
+		for five := range int64(3) {
 			for i := range int64(5) {
 				want = append(want, five*5+5-i)
 			}
+		}
+		for id := int64(25); id > 15; id-- {
+			want = append(want, id)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
