@@ -20,7 +20,7 @@ func TestPagesOfPipelines(t *testing.T) {
 		for id := range int64(25) {
 			r := told(id + 1)
 			r.Pipeline.CreatedAt = noon.Add(-time.Duration(id/5) * time.Hour) // five at a time are equally old
-			if id >= 15 { // and of the last ten nobody says when they were created, nor anything else
+			if id >= 15 {                                                     // and of the last ten nobody says when they were created, nor anything else
 				r = ci.Report{Project: r.Project, Pipeline: ci.Pipeline{ID: id + 1, Ref: "main"}}
 			}
 			save(t, s, r)
