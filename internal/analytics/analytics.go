@@ -46,7 +46,7 @@ type project struct {
 // fails with store.ErrUnknown.
 func projects(ctx context.Context, read *store.Reading, f *Filter) ([]project, error) {
 	var (
-		all  []project
+		all  = []project{}
 		args arguments
 		text = "SELECT id, name FROM projects WHERE name IS NOT NULL"
 	)

@@ -86,7 +86,15 @@ func (a *API) Register(m *Mux) {
 // /api/v1/NAME, and as CSV at /api/v1/NAME.csv.
 func (a *API) questions() map[string]question {
 	return map[string]question{
-		"stats": a.stats,
+		"changes":              a.changes,
+		"compare":              a.compare,
+		"cost":                 a.cost,
+		"dora":                 a.dora,
+		"findings":             a.findings,
+		"flaky":                a.flaky,
+		"regressions/backtest": a.backtest,
+		"restarts":             a.restarts,
+		"stats":                a.stats,
 	}
 }
 

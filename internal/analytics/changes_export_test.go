@@ -1,0 +1,78 @@
+package analytics
+
+import (
+	"math/big"
+	"math/rand/v2"
+)
+
+// What the tests of the arithmetic reach.
+var (
+	RankTest             = rankTest
+	Percentile           = percentile
+	Wilson               = wilson
+	PercentileDifference = percentileDifference
+	MeanDifference       = meanDifference
+	Lasting              = lasting
+	Day                  = day
+)
+
+// Resampled draws a percentile of a resample of ordered values.
+func Resampled(r *rand.Rand, ordered []float64, p float64) float64 { return resampled(r, ordered, p) }
+
+// A Split is a change point.
+type Split struct {
+	At               int
+	P, Before, After float64
+}
+
+// FindChangePoint finds where a series changed its level.
+func FindChangePoint(series []float64, floor float64) (Split, bool) {
+	s, found := changePoint(series, floor)
+	return Split{s.at, s.p, s.before, s.after}, found
+}
+
+// An Episode is a time in which a rule held.
+type Episode struct{ Since, Fired, Cleared int }
+
+// Episodes follows a series.
+func Episodes(r Rule, series []float64) []Episode {
+	all := []Episode{}
+	for _, e := range r.episodes(series) {
+		all = append(all, Episode{e.since, e.fired, e.cleared})
+	}
+	return all
+}
+
+// A PartsSide is the wall times of pipelines in parts.
+type PartsSide struct {
+	Pipelines, WallMS int64
+	Parts             map[[2]string]int64
+}
+
+func (s PartsSide) inside() side {
+	in := side{s.Pipelines, s.WallMS, map[part]int64{}}
+	for k, ms := range s.Parts {
+		in.parts[part{k[0], k[1]}] = ms
+	}
+	return in
+}
+
+// Attribute splits a difference.
+func Attribute(before, after PartsSide) *Attribution {
+	return attribute(before.inside(), after.inside())
+}
+
+// MeanChange is the exact difference of a part's mean, in milliseconds.
+func MeanChange(before, after PartsSide, beforeMS, afterMS int64) *big.Rat {
+	return meanChange(before.inside(), after.inside(), beforeMS, afterMS)
+}
+
+// Outages joins windows; each tally is a window, how many ended, how many
+// failed.
+func Outages(tallies [][3]int64) []Window {
+	var all []tally
+	for _, t := range tallies {
+		all = append(all, tally{t[0], t[1], t[2]})
+	}
+	return outages(all)
+}

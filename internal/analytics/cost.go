@@ -1,0 +1,203 @@
+package analytics
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+)
+
+// What costs can be grouped by.
+const (
+	ByProject = "project"
+	ByJob     = "job"
+	ByGroup   = "group" // the first part of the project's path
+	ByTeam    = "team"  // that the project belongs to, where POST /save_project_info said so
+	ByRunner  = "runner"
+)
+
+// maxPrice is per minute of a runner, in whatever money.
+const maxPrice = 1e6
+
+// Costs are the minutes on runners, and what they cost.
+type Costs struct {
+	From  Time      `json:"from"`
+	To    Time      `json:"to"`
+	By    string    `json:"by"`
+	Price *float64  `json:"price_per_minute"` // as asked for; null: not said
+	Total Minutes   `json:"total"`
+	Items []Expense `json:"items"` // the greatest first
+	// Truncated: there are more than 1,000; total has them all.
+	Truncated bool `json:"truncated"`
+}
+
+// Minutes are what attempts took on runners.
+type Minutes struct {
+	Attempts int64    `json:"attempts"`
+	RunnerS  float64  `json:"runner_s"`
+	RetriedS float64  `json:"retried_s"` // of these, attempts that were followed by another
+	FailedS  float64  `json:"failed_s"`  // and those that failed
+	Cost     *float64 `json:"cost"`      // RunnerS at the price
+
+	runMS, retriedMS, failedMS int64
+}
+
+// An Expense is what one project, job, group or runner took.
+type Expense struct {
+	Project *string `json:"project"`
+	Group   *string `json:"group"`
+	Team    *string `json:"team"` // null with by=team: nobody said which
+	Job     *string `json:"job"`
+	Runner  *string `json:"runner"` // null with by=runner: nobody said which
+	Minutes
+	Share float64 `json:"share"` // of all runner seconds
+}
+
+// ParseCost reads by (project if not said) and price, per minute.
+func ParseCost(q url.Values) (by string, price *float64, err error) {
+	by = ByProject
+	if err = choose(q, "by", &by, ByProject, ByJob, ByGroup, ByTeam, ByRunner); err != nil {
+		return "", nil, err
+	}
+	said, err := only(q, "price")
+	if err != nil || said == "" {
+		return by, nil, err
+	}
+	p, err := strconv.ParseFloat(said, 64)
+	if err != nil || !(p >= 0 && p <= maxPrice) {
+		return "", nil, &FieldError{"price", fmt.Sprintf("It is what a minute of a runner costs, from 0 to %g.", maxPrice)}
+	}
+	return by, &p, nil
+}
+
+// Costs adds up how long attempts ran on runners. Where the filter names no ref
+// all refs count, and any result.
+func (a *Analytics) Costs(ctx context.Context, f Filter, by string, price *float64) (Costs, error) {
+	answer := Costs{From: Time(f.Window.From), To: Time(f.Window.To), By: by, Price: price, Items: []Expense{}}
+	if len(f.Refs) == 0 {
+		f.Refs = []string{AnyRef}
+	}
+	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
+		names, err := s.names(ctx, read)
+		if err != nil {
+			return err
+		}
+		teams := map[int64]string{}
+		if by == ByTeam {
+			if teams, err = teamsOf(ctx, read); err != nil {
+				return err
+			}
+		}
+		return answer.read(ctx, read, s, names, teams)
+	})
+	if price != nil {
+		answer.pay(*price)
+	}
+	return answer, err
+}
+
+// read adds up by project and, where asked for, job or runner.
+func (c *Costs) read(ctx context.Context, read *store.Reading, s *scope, names, teams map[int64]string) error {
+	var args arguments
+	column := map[string]string{ByJob: "j.name", ByRunner: "COALESCE(j.runner_name, j.runner_id)"}[c.By]
+	if column == "" {
+		column = "j.project_id"
+	}
+	query := "SELECT j.project_id, CAST(" + column + " AS TEXT), COUNT(*), SUM(j.run_ms), SUM(CASE WHEN j.is_retried THEN j.run_ms ELSE 0 END), SUM(CASE WHEN " + failedAttempt + " THEN j.run_ms ELSE 0 END) FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " +
+		s.pipelines(&args, s.Window) + " AND NOT j.is_superseded AND j.name IS NOT NULL AND j.run_ms IS NOT NULL" + s.attempts(&args, "j")
+	if len(s.Results) > 0 {
+		query += " AND " + s.result(&args, "j", ResultAll)
+	}
+	query += " GROUP BY j.project_id, CAST(" + column + " AS TEXT) ORDER BY 4 DESC, 1, 2"
+	groups := map[string]*Expense{}
+	var order []string
+	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
+		var id, attempts, run, retried, failed int64
+		var of *string
+		if err := scan(&id, &of, &attempts, &run, &retried, &failed); err != nil {
+			return err
+		}
+		m := Minutes{Attempts: attempts, runMS: run, retriedMS: retried, failedMS: failed}
+		c.Total.add(m)
+		key, e := c.expense(names[id], teams[id], of)
+		if groups[key] == nil {
+			groups[key] = &e
+			order = append(order, key)
+		}
+		groups[key].add(m)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("add up runner minutes: %w", err)
+	}
+	c.rank(groups, order)
+	return nil
+}
+
+// teamsOf are the teams of projects, by the projects' ids.
+func teamsOf(ctx context.Context, read *store.Reading) (map[int64]string, error) {
+	all := map[int64]string{}
+	err := read.Rows(ctx, "SELECT id, team FROM projects WHERE team IS NOT NULL", nil, func(scan store.Scan) error {
+		var id int64
+		var team string
+		err := scan(&id, &team)
+		all[id] = team
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the teams: %w", err)
+	}
+	return all, nil
+}
+
+// expense is what a row belongs to, and a key for that.
+func (c *Costs) expense(project, team string, of *string) (string, Expense) {
+	switch c.By {
+	case ByJob:
+		return project + "\x00" + text(of), Expense{Project: &project, Job: of}
+	case ByRunner:
+		return text(of), Expense{Runner: of}
+	case ByTeam:
+		return team, Expense{Team: name(team)}
+	case ByGroup:
+		group, _, _ := strings.Cut(project, "/")
+		return group, Expense{Group: &group}
+	}
+	return project, Expense{Project: &project}
+}
+
+func (m *Minutes) add(o Minutes) {
+	m.Attempts += o.Attempts
+	m.runMS += o.runMS
+	m.retriedMS += o.retriedMS
+	m.failedMS += o.failedMS
+	m.RunnerS, m.RetriedS, m.FailedS = float64(m.runMS)/1000, float64(m.retriedMS)/1000, float64(m.failedMS)/1000
+}
+
+// rank orders the groups, which came in the order given, by their size.
+func (c *Costs) rank(groups map[string]*Expense, order []string) {
+	for _, key := range order {
+		e := groups[key]
+		if c.Total.RunnerS > 0 {
+			e.Share = e.RunnerS / c.Total.RunnerS
+		}
+		c.Items = append(c.Items, *e)
+	}
+	slices.SortStableFunc(c.Items, func(x, y Expense) int { return cmp.Compare(y.RunnerS, x.RunnerS) })
+	if len(c.Items) > maxJobs {
+		c.Items, c.Truncated = c.Items[:maxJobs], true
+	}
+}
+
+// pay puts a price on the minutes.
+func (c *Costs) pay(price float64) {
+	c.Total.Cost = new(c.Total.RunnerS / 60 * price)
+	for i := range c.Items {
+		c.Items[i].Cost = new(c.Items[i].RunnerS / 60 * price)
+	}
+}

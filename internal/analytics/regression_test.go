@@ -1,0 +1,82 @@
+package analytics_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+)
+
+func repeat(n int, v float64) []float64 { return slices.Repeat([]float64{v}, n) }
+
+func TestRule(t *testing.T) {
+	t.Parallel()
+	rule := analytics.DefaultRule(true)
+	for name, c := range map[string]struct {
+		series []float64
+		want   []analytics.Episode
+	}{
+		"nothing":                 {nil, nil},
+		"all the same":            {repeat(100, 600), nil},
+		"a lasting rise":          {slices.Concat(repeat(20, 600), repeat(40, 800)), []analytics.Episode{{20, 22, 60}}},
+		"eight before are enough": {slices.Concat(repeat(8, 600), repeat(3, 800)), []analytics.Episode{{8, 10, 11}}},
+		"seven are not":           {slices.Concat(repeat(7, 600), repeat(3, 800)), nil},
+		"below a quarter":         {slices.Concat(repeat(20, 600), repeat(20, 749)), nil},
+		"below the floor":         {slices.Concat(repeat(20, 100), repeat(20, 159)), nil},
+		"two outliers":            {slices.Concat(repeat(20, 600), repeat(2, 900), repeat(20, 600)), nil},
+		"it clears":               {slices.Concat(repeat(20, 600), repeat(10, 800), repeat(5, 610)), []analytics.Episode{{20, 22, 31}}},
+		"not cleared at 10 %":     {slices.Concat(repeat(20, 600), repeat(10, 800), repeat(5, 660)), []analytics.Episode{{20, 22, 35}}},
+		"twice":                   {slices.Concat(repeat(20, 600), repeat(10, 800), repeat(10, 600), repeat(10, 800)), []analytics.Episode{{20, 22, 31}, {40, 42, 50}}},
+		"a second step":           {slices.Concat(repeat(20, 600), repeat(20, 800), repeat(20, 1100)), []analytics.Episode{{20, 22, 40}, {40, 42, 60}}},
+		"a normal one among the slow": {
+			slices.Concat(repeat(20, 600), []float64{610, 800, 800, 800}), []analytics.Episode{{21, 22, 24}},
+		},
+	} {
+		if diff := cmp.Diff(append([]analytics.Episode{}, c.want...), analytics.Episodes(rule, c.series)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// Without overlap of episodes, and whatever the series is: each fires by the
+// words of the definition.
+func TestRuleHoldsItsWords(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(15, 16))
+	rule := analytics.DefaultRule(false)
+	fired := 0
+	for range 300 {
+		var series []float64
+		for range 1 + random.IntN(6) {
+			series = append(series, noisy(random, random.IntN(30), 60+200*random.Float64(), 40*random.Float64())...)
+		}
+		last := 0
+		for i, e := range analytics.Episodes(rule, series) {
+			fired++
+			recent := series[e.Fired-2 : e.Fired+1]
+			before := series[max(0, e.Fired-2-24) : e.Fired-2]
+			if i == 0 {
+				base := middle(before)
+				if slices.Min(recent) <= base || middle(recent) < 1.25*base || middle(recent) < base+30 || len(before) < 8 {
+					t.Errorf("fires at %v after %v", recent, before)
+				}
+			}
+			if e.Fired < last || e.Since > e.Fired || e.Since < e.Fired-2 || e.Cleared <= e.Fired || e.Cleared > len(series) {
+				t.Errorf("an episode of %d values: %+v", len(series), e)
+			}
+			last = e.Cleared
+		}
+	}
+	if fired < 50 {
+		t.Errorf("fired %d times only: the series prove nothing", fired)
+	}
+}
+
+// middle is the median, told another way.
+func middle(values []float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
