@@ -57,18 +57,26 @@ func (e *pipelineEvent) report() ci.Report {
 }
 
 func (e *pipelineEvent) setRef(p *ci.Pipeline) {
-	number, isChange := changeOf(e.Pipeline.Ref)
-	if !isChange {
-		p.Ref = e.Pipeline.Ref
-	}
+	setRef(p, e.Pipeline.Ref, e.Pipeline.Tag, e.Pipeline.Source)
 	if e.MergeRequest != nil && e.MergeRequest.IID != "" {
-		number, isChange = string(e.MergeRequest.IID), true
+		p.ChangeID = string(e.MergeRequest.IID)
+		if p.RefKind != "tag" {
+			p.RefKind = "change"
+		}
+	}
+}
+
+// setRef tells what was built, from what GitLab calls the ref.
+func setRef(p *ci.Pipeline, ref string, tag bool, source string) {
+	number, isChange := changeOf(ref)
+	if !isChange {
+		p.Ref = ref
 	}
 	p.ChangeID = number
 	switch {
-	case e.Pipeline.Tag:
+	case tag:
 		p.RefKind = "tag"
-	case isChange, e.Pipeline.Source == "merge_request_event", e.Pipeline.Source == "external_pull_request_event":
+	case isChange, source == "merge_request_event", source == "external_pull_request_event":
 		p.RefKind = "change"
 	case p.Ref != "":
 		p.RefKind = "branch"

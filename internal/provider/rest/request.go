@@ -56,10 +56,10 @@ func (c *Client) JSON(ctx context.Context, r Request, into any) (Answer, error) 
 			return err // on its way: worth another try
 		}
 		if limited.N == 0 {
-			return &permanentError{fmt.Errorf("the answer to %s is larger than %d MiB", r.Path, MaxBody>>20)}
+			return &permanentError{fmt.Errorf("the answer to %s %w: it is larger than %d MiB", r.Path, ErrUnreadable, MaxBody>>20)}
 		}
 		if err := json.Unmarshal(b, into); err != nil {
-			return &permanentError{fmt.Errorf("the answer to %s can't be read: %w", r.Path, err)}
+			return &permanentError{fmt.Errorf("the answer to %s %w: %w", r.Path, ErrUnreadable, err)}
 		}
 		return nil
 	})

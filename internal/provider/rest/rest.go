@@ -145,6 +145,9 @@ func (c *Client) checkRedirect(r *http.Request, before []*http.Request) error {
 	return nil
 }
 
+// ErrUnreadable is about an answer that came and is not what was asked for.
+var ErrUnreadable = errors.New("can't be read")
+
 var errElsewhere = errors.New("the API sends us to another host, which is not followed")
 
 // A StatusError is an answer that is no success and that asking again does not

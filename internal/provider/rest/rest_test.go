@@ -450,7 +450,7 @@ func TestLargeAnswersAreRefused(t *testing.T) {
 		}
 	})
 	_, _, err := ask(t, client(t, s.URL, newClock()), rest.Request{Path: "/p"})
-	if err == nil || err.Error() != "the answer to /p is larger than 32 MiB" {
+	if err == nil || err.Error() != "the answer to /p can't be read: it is larger than 32 MiB" {
 		t.Error(err)
 	}
 }
