@@ -105,6 +105,11 @@ func Starting(detail string) *Problem {
 	return problem(http.StatusServiceUnavailable, kindStarting, "The server is starting.", detail).later(5)
 }
 
+// BadForm says what can't be used of a form that somebody filled in.
+func BadForm(detail string) *Problem {
+	return problem(http.StatusBadRequest, kindParameter, "The form can't be used.", detail)
+}
+
 // badParameter says which parameter of the query can't be used, and why.
 func badParameter(name, detail string) *Problem {
 	p := problem(http.StatusBadRequest, kindParameter, "A parameter of the query can't be used.", name+": "+detail)

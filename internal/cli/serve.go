@@ -24,6 +24,7 @@ type serving struct {
 	database
 	logging
 	reconciling
+	signingIn
 
 	listen, tlsCert, tlsKey, baseURL, anonymous, framers string
 	maxBody                                              size
@@ -64,6 +65,7 @@ func (s *serving) flags(fs *pflag.FlagSet) {
 	s.database.flags(fs)
 	s.logging.flags(fs)
 	s.reconciling.flags(fs)
+	s.signingIn.flags(fs)
 	fs.StringVar(&s.tlsCert, "tls-cert", "", "a PEM `file` with the certificate, to serve HTTPS")
 	fs.StringVar(&s.tlsKey, "tls-key", "", "a PEM `file` with the certificate's key")
 	fs.StringVar(&s.baseURL, "base-url", "", "the `URL` by which people reach the server, if it is not the listener's")
@@ -158,14 +160,15 @@ func (s *serving) config(e *env) (server.Config, error) {
 	if err != nil {
 		return server.Config{}, err
 	}
-	return server.Config{
+	c := server.Config{
 		Listen: s.listen, TLSCert: s.tlsCert, TLSKey: s.tlsKey, BaseURL: strings.TrimSuffix(s.baseURL, "/"),
 		Anonymous: anonymous, Tokens: tokens, WebhookSecrets: secrets,
 		MaxBody: int64(s.maxBody), MaxConcurrent: s.maxConcurrent,
 		Keep:           retention(s.deliveryDays),
 		ReconcileEvery: s.every, ReconcileSince: s.since,
 		ShutdownDelay: s.shutdownDelay, ShutdownTimeout: s.shutdownTimeout, Version: version(), FrameAncestors: s.framers,
-	}, nil
+	}
+	return c, s.signingIn.config(e, &c)
 }
 
 // parseAnonymous returns nil where nothing was said.

@@ -85,7 +85,7 @@ func nameEnvironment(cmd *cobra.Command) {
 
 // EnvNames lists every environment variable that the program reads, sorted.
 func EnvNames() []string {
-	names := []string{"DATABASE_URL", "PMC_TOKEN", "PMC_TOKEN_FILE"}
+	names := []string{"DATABASE_URL", "PMC_TOKEN", "PMC_TOKEN_FILE", oidcSecretVariable, oidcSecretVariable + "_FILE"}
 	for _, t := range tokenVariables {
 		names = append(names, t.name, t.name+"_FILE")
 	}

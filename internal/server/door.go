@@ -28,6 +28,9 @@ type Token struct {
 	Scope  store.Scope
 }
 
+// defaultSession is how long somebody stays signed in, where nothing was said.
+const defaultSession = 12 * time.Hour
+
 // minSecret is the least length of a secret that people choose themselves.
 const minSecret = 16
 
@@ -39,15 +42,38 @@ type door struct {
 	hosts     map[string]bool // names of this server
 	known     []hashedToken
 	stored    atomic.Pointer[store.Store]
+	now       func() time.Time
+
+	// For people with a browser.
+	secure                  bool // they come by HTTPS
+	lifetime                time.Duration
+	contact                 string
+	proxies                 []netip.Prefix
+	proxyUser, proxyGroups  string // headers
+	readGroups, adminGroups []string
+	byOIDC                  bool
+	sites                   *http.CrossOriginProtection
 }
 
 type hashedToken struct {
+	name   string
 	hash   [sha256.Size]byte
 	scopes store.Scopes
 }
 
 func newDoor(c Config, listening net.Addr) (*door, error) {
-	d := &door{anonymous: c.Anonymous, hosts: map[string]bool{"localhost": true}}
+	d := &door{
+		anonymous: c.Anonymous, hosts: map[string]bool{"localhost": true}, now: c.Now,
+		secure: c.TLSCert != "" || strings.HasPrefix(c.BaseURL, "https:"), lifetime: cmp.Or(c.SessionLifetime, defaultSession), contact: c.Contact,
+		proxies: c.TrustedProxies, proxyUser: c.ProxyUserHeader, proxyGroups: c.ProxyGroupsHeader,
+		readGroups: c.ReadGroups, adminGroups: c.AdminGroups, byOIDC: c.OIDC.Issuer != "", sites: http.NewCrossOriginProtection(),
+	}
+	if err := checkOIDC(c.OIDC); err != nil {
+		return nil, err
+	}
+	if c.ProxyUserHeader != "" && len(c.TrustedProxies) == 0 {
+		return nil, errors.New("a header that says who somebody is needs the addresses of the proxies that may set it")
+	}
 	if slices.Contains(c.Anonymous, store.ScopeAdmin) {
 		return nil, errors.New("who has no token can't be an administrator: allow ingest, read, or both")
 	}
@@ -55,14 +81,17 @@ func newDoor(c Config, listening net.Addr) (*door, error) {
 		if len(t.Secret) < minSecret {
 			return nil, fmt.Errorf("%s is too short: a token must have at least %d characters", t.Name, minSecret)
 		}
-		d.known = append(d.known, hashedToken{sha256.Sum256([]byte(t.Secret)), store.Scopes{t.Scope}})
+		d.known = append(d.known, hashedToken{t.Name, sha256.Sum256([]byte(t.Secret)), store.Scopes{t.Scope}})
 	}
 	if addr, err := netip.ParseAddrPort(listening.String()); err == nil {
 		d.local = addr.Addr().Unmap().IsLoopback()
 	}
 	d.name(c.Listen)
-	if base, err := url.Parse(c.BaseURL); err == nil {
+	if base, err := url.Parse(c.BaseURL); err == nil && base.Host != "" {
 		d.name(base.Host)
+		if err := d.sites.AddTrustedOrigin(base.Scheme + "://" + base.Host); err != nil {
+			return nil, fmt.Errorf("the base URL: %w", err)
+		}
 	}
 	if host, err := os.Hostname(); err == nil && !d.local {
 		d.name(host)
@@ -87,7 +116,7 @@ func (d *door) allow(r *http.Request, scope store.Scope) error {
 	}
 	secret := credential(r)
 	if secret == "" {
-		return api.Unauthorized(d.howToAsk(r))
+		return d.allowVisitor(r, scope)
 	}
 	scopes, err := d.scopesOf(r.Context(), secret)
 	switch {
@@ -97,6 +126,32 @@ func (d *door) allow(r *http.Request, scope store.Scope) error {
 		return api.Unauthorized("The token is not known, or has been revoked.")
 	case !scopes.Allow(scope):
 		return api.Forbidden(fmt.Sprintf("It is for %s, and this needs %s.", scopes, scope))
+	}
+	return nil
+}
+
+// allowVisitor is the answer where the request has no token. A browser sends
+// along by itself who signed in, so another site must not be able to make it do
+// what changes something.
+func (d *door) allowVisitor(r *http.Request, scope store.Scope) error {
+	v, err := d.signedIn(r)
+	switch {
+	case err != nil:
+		return err
+	case v == nil:
+		return api.Unauthorized(d.howToAsk(r))
+	case !v.scopes.Allow(scope):
+		return d.mayNot(v, scope)
+	}
+	return d.fromOurPages(r)
+}
+
+// fromOurPages refuses what another site makes a browser send.
+func (d *door) fromOurPages(r *http.Request) error {
+	if err := d.sites.Check(r); err != nil {
+		p := api.Forbidden("A page of another site sent this request. Open the page here and try again.")
+		p.Title = "This came from another site."
+		return p
 	}
 	return nil
 }
@@ -130,16 +185,24 @@ func (d *door) howToAsk(r *http.Request) string {
 
 // scopesOf returns nil where nobody knows the secret.
 func (d *door) scopesOf(ctx context.Context, secret string) (scopes store.Scopes, err error) {
-	hash := sha256.Sum256([]byte(secret))
-	for _, t := range d.known { // all of them, whichever it is
-		if subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 {
-			scopes = append(scopes, t.scopes...)
-		}
+	for _, t := range d.matching(secret) {
+		scopes = append(scopes, t.scopes...)
 	}
 	if scopes != nil {
 		return scopes, nil
 	}
 	return d.stored.Load().TokenScopes(ctx, secret)
+}
+
+// matching are the tokens of the environment that have this secret.
+func (d *door) matching(secret string) (some []hashedToken) {
+	hash := sha256.Sum256([]byte(secret))
+	for _, t := range d.known { // all of them, whichever it is
+		if subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 {
+			some = append(some, t)
+		}
+	}
+	return some
 }
 
 // credential is the token that came with the request.
@@ -192,7 +255,7 @@ var ErrNoToken = errors.New("the address can be reached from other machines, and
 // hasKey returns ErrNoToken where nobody could ever do anything: others can
 // reach the server, nothing is allowed without a token, and there is none.
 func (d *door) hasKey(ctx context.Context, st *store.Store) error {
-	if d.local || len(d.anonymous) > 0 || len(d.known) > 0 {
+	if d.local || len(d.anonymous) > 0 || len(d.known) > 0 || d.byOIDC || d.proxyUser != "" {
 		return nil
 	}
 	for {

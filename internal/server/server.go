@@ -50,6 +50,7 @@ type Config struct {
 	Version                        string
 	FrameAncestors                 string // sites that may show the pages in a frame; empty: none
 	Demo                           bool   // what is shown is made up, and the pages say so
+	SignIn
 }
 
 // The limits of a conversation with a client, besides those in Config.
@@ -69,6 +70,7 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	door     *door
+	oidc     *identityProvider
 	health   *health
 	metrics  *metrics
 	shell    *dashboard.Shell
@@ -102,6 +104,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		health:   newHealth(c.Now),
 		places:   make(chan struct{}, c.MaxConcurrent),
 	}
+	s.oidc = &identityProvider{c: c.OIDC, door: d, base: s.URL, failed: s.signInFailed, log: s.log}
 	s.metrics = newMetrics(c.Version, func() int { return len(s.places) })
 	s.http = &http.Server{
 		Handler:           s.handler(),
@@ -259,6 +262,7 @@ func (s *Server) routes(st *store.Store) *api.Mux {
 	a.Register(m)
 	dashboard.New(dashboard.Config{Shell: s.shell, Store: st, Allow: s.door.allow, Example: s.Example, Now: s.c.Now}).Register(
 		func(pattern string, scope store.Scope, h dashboard.Handler) { m.Handle(pattern, scope, h) })
+	s.signInRoutes(m)
 	m.Handle("GET /metrics", store.ScopeRead, s.metrics.handler(st, a))
 	for path, h := range s.machines() { // GET has been answered before
 		m.Handle("GET "+path, "", func(w http.ResponseWriter, r *http.Request) error { h(w, r); return nil })
@@ -271,6 +275,10 @@ func (s *Server) mux() *api.Mux {
 	return &api.Mux{Log: s.log, Allow: s.door.allow, Page: func(w http.ResponseWriter, r *http.Request, p *api.Problem) bool {
 		if !dashboard.WantsPage(r) {
 			return false
+		}
+		if p.Status == http.StatusUnauthorized && credential(r) == "" {
+			askToSignIn(w, r)
+			return true
 		}
 		err := s.shell.Problem(w, r, dashboard.Problem{Status: p.Status, Title: p.Title, Detail: p.Detail, RequestID: api.RequestID(r.Context())})
 		if err != nil {

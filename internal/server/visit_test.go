@@ -82,10 +82,6 @@ func TestProblemPages(t *testing.T) {
 	if a := p.do(t, http.MethodGet, "/api/v1/nowhere", "", browser); a.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("the API answers %v", a.header)
 	}
-	closed := serve(t, storetest.SQLite(t), func(c *server.Config) { c.Anonymous = store.Scopes{} })
-	if a := closed.do(t, http.MethodGet, "/metrics", "", browser); a.status != 401 || !strings.Contains(a.body, "/signin?to=%2Fmetrics") || strings.Contains(a.body, "<nav") {
-		t.Errorf("got %d %s", a.status, a.body)
-	}
 }
 
 // The page's own example works, and the page lets nothing foreign in.

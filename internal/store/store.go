@@ -82,6 +82,7 @@ type Store struct {
 	projects   projectCache
 	tokens     tokenCache
 	events     eventClock
+	sessions   sessionCache
 	stats      stats
 	rowIDs     rowIDs
 	queue      chan *request

@@ -162,26 +162,39 @@ func (s *Store) findToken(ctx context.Context, hash string) (*Token, error) {
 	c, now := &s.tokens, s.config.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t, known := c.byHash[hash]
-	age := now.Sub(c.read)
-	if c.byHash == nil || age >= tokensTTL || !known && age >= tokensMiss {
-		if now.Sub(c.failed) < tokensMiss {
-			return nil, ErrAway
-		}
-		byHash := map[string]Token{}
-		// Not cancelled with the request: others wait for the answer.
-		if err := s.readTokens(context.WithoutCancel(ctx), "revoked_ms IS NULL", func(t Token, hash string) { byHash[hash] = t }); err != nil {
-			c.failed = s.config.Now()
-			return nil, err
-		}
-		c.byHash, c.read = byHash, now
-		t, known = byHash[hash]
+	ttl := tokensTTL
+	if _, known := c.byHash[hash]; !known {
+		ttl = tokensMiss
 	}
+	if err := s.refreshTokens(ctx, ttl); err != nil {
+		return nil, err
+	}
+	t, known := c.byHash[hash]
 	if !known {
 		return nil, nil
 	}
 	c.use(ctx, s, t.ID, now)
 	return &t, nil
+}
+
+// refreshTokens reads the tokens in force where that was done ttl ago or more;
+// tokens.mu is held.
+func (s *Store) refreshTokens(ctx context.Context, ttl time.Duration) error {
+	c, now := &s.tokens, s.config.Now()
+	if c.byHash != nil && now.Sub(c.read) < ttl {
+		return nil
+	}
+	if now.Sub(c.failed) < tokensMiss {
+		return ErrAway
+	}
+	byHash := map[string]Token{}
+	// Not cancelled with the request: others wait for the answer.
+	if err := s.readTokens(context.WithoutCancel(ctx), "revoked_ms IS NULL", func(t Token, hash string) { byHash[hash] = t }); err != nil {
+		c.failed = s.config.Now()
+		return err
+	}
+	c.byHash, c.read = byHash, now
+	return nil
 }
 
 // use records beside the request that a token was used; c.mu is held.
