@@ -6,7 +6,7 @@ import (
 )
 
 // DefaultMetric is what is asked for where nobody says.
-const DefaultMetric = "time_to_e2e"
+const DefaultMetric = "active"
 
 const maxMetric = 2100 // bytes: a job's and a step's name, encoded
 
@@ -34,10 +34,14 @@ func parseMetric(name string) (measure, error) {
 	case "step":
 		return stepMetric(rest)
 	}
-	return nil, &FieldError{"metric", "It is time_to_PHASE, PHASE, PHASE_work, job_run:JOB, job_queue:JOB or step:JOB/STEP."}
+	return nil, &FieldError{"metric", "It is active, wall, one of its parts, time_to_PHASE, PHASE, PHASE_work, job_run:JOB, job_queue:JOB or step:JOB/STEP."}
 }
 
 func pipelineMetric(name string) measure {
+	switch name {
+	case "active", "wall", "execution", "retry", "queue", "blocked", "gap":
+		return ofPipeline(name + "_ms")
+	}
 	if phase, ok := strings.CutPrefix(name, "time_to_"); ok {
 		return ofPhase(phase, "time_to_ms")
 	}
@@ -45,6 +49,14 @@ func pipelineMetric(name string) measure {
 		return ofPhase(phase, "work_ms")
 	}
 	return ofPhase(name, "span_ms")
+}
+
+// ofPipeline measures a column of pipelines.
+func ofPipeline(column string) measure {
+	return func(s *scope, args *arguments, w Window) string {
+		return "SELECT p.created_ms AS at, p." + column + " AS v FROM pipelines p WHERE " + s.pipelines(args, w) +
+			" AND " + s.result(args, "p", ResultOK) + " AND p." + column + " IS NOT NULL"
+	}
 }
 
 // ofPhase measures a column of phases.

@@ -48,10 +48,25 @@ func (c *conditions) String() string { return strings.Join(*c, " AND ") }
 // filter's results are not in it: see result.
 func (s *scope) pipelines(args *arguments, w Window) string {
 	c := s.created(args, w)
+	s.withAttempt(&c, args)
+	return c.String()
+}
+
+// listed is the same for a list, which also shows pipelines whose creation
+// nobody told: by the earliest instant known, or 0 where there is none.
+func (s *scope) listed(args *arguments, w Window) string {
+	var c conditions
+	s.inProjects(&c, args, "p.project_id")
+	c.add("(p.created_ms >= ", args.add(w.From.UnixMilli()), " AND p.created_ms < ", args.add(w.To.UnixMilli()), " OR p.created_ms = 0)")
+	s.ofPipelines(&c, args)
+	s.withAttempt(&c, args)
+	return c.String()
+}
+
+func (s *scope) withAttempt(c *conditions, args *arguments) {
 	if s.selectsAttempts() {
 		c.add("EXISTS (SELECT 1 FROM jobs x WHERE x.project_id = p.project_id AND x.pipeline_id = p.id AND NOT x.is_superseded", s.attempts(args, "x"), ")")
 	}
-	return c.String()
 }
 
 // pipelinesAndJobs is the same for questions over attempts, which are the alias

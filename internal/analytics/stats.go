@@ -99,19 +99,27 @@ func (answer *StatsAnswer) wholes(ctx context.Context, read *store.Reading, s *s
 func (answer *StatsAnswer) summarize(ctx context.Context, read *store.Reading, from string, args arguments, at func(k int) *Summary) error {
 	text := "SELECT g.k, COUNT(*), AVG(g.v), " + read.Percentiles("g.v", answer.Fractions...) + " FROM (" + from + ") g GROUP BY g.k"
 	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var (
-			k      int
-			count  int64
-			mean   float64
-			values store.Floats
-		)
-		if err := scan(&k, &count, &mean, &values); err != nil {
+		var k int
+		var sum Summary
+		if err := scanSummary(scan, answer.Fractions, &sum, &k); err != nil {
 			return err
 		}
-		mean /= 1000
-		*at(k) = Summary{Count: count, MeanS: &mean, Percentiles: percentilesOf(answer.Fractions, values)}
+		*at(k) = sum
 		return nil
 	})
+}
+
+// scanSummary reads a row that has a count, a mean and percentiles, both in
+// milliseconds, between one column or none (nil) and others.
+func scanSummary(scan store.Scan, fractions []float64, to *Summary, before any, after ...any) error {
+	var values store.Floats
+	columns := append([]any{&to.Count, secondsIn{&to.MeanS}, &values}, after...)
+	if before != nil {
+		columns = append([]any{before}, columns...)
+	}
+	err := scan(columns...)
+	to.Percentiles = percentilesOf(fractions, values)
+	return err
 }
 
 // A Summary is some durations in short.
@@ -129,6 +137,14 @@ type Percentiles map[string]float64
 func (p Percentiles) At(fraction float64) (seconds float64, ok bool) {
 	seconds, ok = p[percentileName(fraction)]
 	return seconds, ok
+}
+
+// at is the same as a pointer; nil if there is none.
+func (p Percentiles) at(fraction float64) *float64 {
+	if v, ok := p.At(fraction); ok {
+		return &v
+	}
+	return nil
 }
 
 // percentilesOf names percentiles in milliseconds.
@@ -196,7 +212,7 @@ func (a *Analytics) ask(ctx context.Context, f *Filter, question func(context.Co
 		if err != nil {
 			return err
 		}
-		return question(ctx, read, &scope{f, found})
+		return question(ctx, read, &scope{Filter: f, projects: found})
 	})
 }
 
@@ -205,6 +221,12 @@ type Time time.Time
 
 // String is the form in JSON and CSV.
 func (t Time) String() string { return time.Time(t).UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// Time is the instant.
+func (t Time) Time() time.Time { return time.Time(t) }
+
+// UnixMilli is the instant in Unix milliseconds.
+func (t Time) UnixMilli() int64 { return time.Time(t).UnixMilli() }
 
 // MarshalText implements encoding.TextMarshaler.
 func (t Time) MarshalText() ([]byte, error) { return []byte(t.String()), nil }

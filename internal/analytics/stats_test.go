@@ -52,6 +52,10 @@ func (w *world) measure(f *analytics.Filter, window analytics.Window, metric str
 		if !counts(f, window, p) || !resulted(f, "ok", p.state, p.result) {
 			continue
 		}
+		if part, ok := p.parts()[metric]; ok {
+			add(part)
+			continue
+		}
 		switch phase, isTimeTo := strings.CutPrefix(metric, "time_to_"); {
 		case isTimeTo:
 			add(p.phases[phase].timeTo)
@@ -62,6 +66,11 @@ func (w *world) measure(f *analytics.Filter, window analytics.Window, metric str
 		}
 	}
 	return all
+}
+
+// parts are the pipeline's times by their names.
+func (p *pipelineRow) parts() map[string]*int64 {
+	return map[string]*int64{"wall": p.wall, "active": p.active, "execution": p.execution, "retry": p.retry, "queue": p.queue, "blocked": p.blocked, "gap": p.gap}
 }
 
 // step is the time of a step in an attempt, by the first source that tells.
@@ -88,6 +97,7 @@ func (j *jobRow) step(p *pipelineRow, name string) *int64 {
 }
 
 var metrics = []string{
+	"active", "wall", "queue", "retry",
 	"time_to_e2e", "e2e", "e2e_work", "build_work", "job_run:e2e", "job_run:e2e/2", "job_queue:build-e2e", "step:e2e/up", "step:e2e%2F2/e2e", "step:unit/a%2Fb",
 }
 
@@ -97,7 +107,7 @@ func TestStats(t *testing.T) {
 		w := newWorld(t, s, 250)
 		a := analytics.New(analytics.Config{Store: s, Now: clock})
 		counted := 0
-		for n := range 120 {
+		for n := range 140 {
 			f, query := w.drawFilter(t)
 			metric := metrics[n%len(metrics)]
 			fractions := pick(w, nil, []float64{0.5}, []float64{0, 0.05, 0.999, 1})

@@ -60,7 +60,17 @@ func cell(v any) string {
 			return ""
 		}
 		return strconv.FormatFloat(*v, 'f', -1, 64)
-	case fmt.Stringer:
+	case *string:
+		if v == nil {
+			return ""
+		}
+		return cell(*v)
+	case *Time:
+		if v == nil {
+			return ""
+		}
+		return v.String()
+	case Time:
 		return v.String()
 	}
 	return cell(fmt.Sprint(v))

@@ -30,7 +30,11 @@ type world struct {
 type pipelineRow struct {
 	project, ref, refKind, workflow, trigger, state, result string
 	projectID, id, created                                  int64
+	attempts, late                                          int64
 	known, onDefault, restarts                              bool
+	commit                                                  string
+	wall, active, execution, retry, queue, blocked, gap     *int64
+	pathRetry, pathBlocked, pathGap                         *int64
 	jobs                                                    []*jobRow
 	phases                                                  map[string]phaseRow
 }
@@ -39,7 +43,8 @@ type jobRow struct {
 	key, name, stage, phase, state, result, runnerID, runner, tags, legacy, same, reason, needs string
 	attempt                                                                                     int64
 	created, started, finished, queue, run                                                      *int64
-	retried, superseded, manual                                                                 bool
+	pathRun, pathQueue, saves                                                                   *int64
+	retried, superseded, manual, allowed, isLate                                                bool
 	up, e2e, pull, noPull                                                                       *float64
 	steps                                                                                       []stepRow
 }
@@ -100,7 +105,7 @@ func (w *world) reports(id int64) []ci.Report {
 	created := now.Add(-w.millis(75 * 24 * 3600 * 1000))
 	r.Pipeline = ci.Pipeline{
 		ID: id, Ref: pick(w, "main", "main", "main", "dev", "feature/1"), RefKind: "branch", CreatedAt: created, State: ci.Finished,
-		Workflow: pick(w, "", "nightly", "ci"), Trigger: pick(w, "", "push", "schedule"), Commit: strconv.Itoa(w.rand.IntN(40)),
+		Workflow: pick(w, "", "nightly", "ci"), Trigger: pick(w, "", "push", "schedule"), Commit: strconv.Itoa(100 + w.rand.IntN(40)),
 		Result: pick(w, ci.Success, ci.Success, ci.Success, ci.Failure, ci.Cancellation, ""),
 	}
 	switch w.rand.IntN(20) {
@@ -112,6 +117,9 @@ func (w *world) reports(id int64) []ci.Report {
 		r.Pipeline.RefKind = "change"
 	}
 	r.Jobs = w.jobs(id, created)
+	if w.rand.IntN(40) == 0 { // nobody told any instant
+		r.Pipeline.CreatedAt, r.Jobs = time.Time{}, nil
+	}
 	legacy := ci.Report{Project: r.Project, Legacy: w.legacy(created, r.Jobs)}
 	legacy.Pipeline.ID = id
 	switch w.rand.IntN(6) {
@@ -141,6 +149,9 @@ func (w *world) jobs(pipeline int64, created time.Time) []ci.Attempt {
 			}
 			if w.rand.IntN(3) == 0 {
 				a.QueuedS, a.DurationS = new(float64(w.rand.IntN(30000))/1000), new(float64(w.rand.IntN(400000))/1000)
+			}
+			if w.rand.IntN(6) == 0 {
+				a.AllowFailure = new(true)
 			}
 			if j.name == "deploy" && w.rand.IntN(2) == 0 {
 				a.Manual = new(true)

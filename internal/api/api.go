@@ -5,6 +5,7 @@ package api
 import (
 	"bytes"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,8 +67,6 @@ func (a *API) Register(m *Mux) {
 	m.Handle("GET /api/v1/completeness", store.ScopeRead, a.getCompleteness)
 	m.Handle("GET /api/v1/projects", store.ScopeRead, a.getProjects)
 	m.Handle("GET /api/v1/project", store.ScopeRead, a.getProject)
-	m.Handle("GET /api/v1/pipelines", store.ScopeRead, a.getPipelines)
-	m.Handle("GET /api/v1/pipelines/{id}", store.ScopeRead, a.getPipeline)
 	m.Handle("GET /api/v1/deliveries", store.ScopeRead, a.getDeliveries)
 	m.Handle("GET /api/v1/deliveries/{id}", store.ScopeRead, a.getDelivery)
 	m.Handle("GET /api/v1/deliveries/{id}/body", store.ScopeAdmin, a.getDeliveryBody)
@@ -78,12 +77,14 @@ func (a *API) Register(m *Mux) {
 	m.Handle("GET /api/docs", "", a.getDocs)
 	for name, ask := range a.questions() {
 		m.Handle("GET /api/v1/"+name, store.ScopeRead, a.answerWith(name, ask, false))
-		m.Handle("GET /api/v1/"+name+".csv", store.ScopeRead, a.answerWith(name, ask, true))
+		if !strings.HasSuffix(name, "}") {
+			m.Handle("GET /api/v1/"+name+".csv", store.ScopeRead, a.answerWith(name, ask, true))
+		}
 	}
 }
 
 // questions are what is answered out of analytics: each by its name at
-// /api/v1/NAME, and as CSV at /api/v1/NAME.csv.
+// /api/v1/NAME, and as CSV at /api/v1/NAME.csv unless the name ends with a number.
 func (a *API) questions() map[string]question {
 	return map[string]question{
 		"changes":              a.changes,
@@ -92,6 +93,8 @@ func (a *API) questions() map[string]question {
 		"dora":                 a.dora,
 		"findings":             a.findings,
 		"flaky":                a.flaky,
+		"pipelines":            a.pipelines,
+		"pipelines/{id}":       a.pipeline,
 		"regressions/backtest": a.backtest,
 		"restarts":             a.restarts,
 		"stats":                a.stats,

@@ -110,10 +110,14 @@ func (d *document) routes() []route {
 			if op == nil {
 				continue
 			}
-			op.Parameters = append(op.Parameters, item.Parameters...)
 			for i, p := range op.Parameters {
 				if name, ok := strings.CutPrefix(p.Ref, "#/components/parameters/"); ok {
 					op.Parameters[i] = d.Components.Parameters[name]
+				}
+			}
+			for _, p := range item.Parameters {
+				if !slices.ContainsFunc(op.Parameters, func(own parameter) bool { return own.Name == p.Name }) {
+					op.Parameters = append(op.Parameters, p)
 				}
 			}
 			all = append(all, route{method, path, *op})

@@ -3,9 +3,11 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,12 +30,19 @@ func (a *API) answerWith(name string, ask question, asCSV bool) Handler {
 		if err != nil {
 			return err
 		}
+		csv := asCSV || wantsCSV(r.Header.Get("Accept"))
+		if csv && q.Get("limit") == "" {
+			q.Set("limit", strconv.Itoa(analytics.MaxLimit)) // a file is the whole list
+		}
 		found, err := ask(r, q, f)
 		if err != nil {
 			return err
 		}
 		w.Header().Set("Vary", "Accept")
-		if asCSV || wantsCSV(r.Header.Get("Accept")) {
+		if list, ok := found.(interface{ After() *string }); ok && list.After() != nil {
+			linkNext(w, r, *list.After())
+		}
+		if csv {
 			return answerCSV(w, r, name, &f, found.Table())
 		}
 		return answerJSON(w, r, found)
@@ -95,4 +104,35 @@ func (a *API) stats(r *http.Request, q url.Values, f analytics.Filter) (tabular,
 		return nil, err
 	}
 	return a.analytics.Stats(r.Context(), f, q.Get("metric"), fractions)
+}
+
+// pipelines lists pipelines.
+func (a *API) pipelines(r *http.Request, q url.Values, f analytics.Filter) (tabular, error) {
+	p, err := pageIn(q)
+	if err != nil {
+		return nil, err
+	}
+	return a.analytics.Pipelines(r.Context(), f, p)
+}
+
+// pipeline shows one pipeline with its attempts and their steps.
+func (a *API) pipeline(r *http.Request, _ url.Values, f analytics.Filter) (tabular, error) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil {
+		return nil, notFound("A pipeline's id is a whole number.")
+	}
+	return a.analytics.PipelineDetail(r.Context(), f, id)
+}
+
+// pageIn reads the parameters of a list.
+func pageIn(q url.Values) (analytics.Page, error) {
+	p := analytics.Page{Sort: q.Get("sort"), Cursor: q.Get("cursor"), Search: q.Get("q")}
+	if s := q.Get("limit"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return p, badParameter("limit", fmt.Sprintf("It must be a whole number from 1 to %d.", analytics.MaxLimit))
+		}
+		p.Limit = n
+	}
+	return p, nil
 }

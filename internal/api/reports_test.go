@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
@@ -28,12 +29,15 @@ type fixture struct {
 	router routers.Router
 }
 
+// clock is a few days after the reports of the tests.
+func clock() time.Time { return time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC) }
+
 func serve(t *testing.T) *fixture { return serveOn(t, storetest.Open(t, storetest.SQLite(t))) }
 
 func serveOn(t *testing.T, s *store.Store) *fixture {
 	t.Helper()
 	m := &api.Mux{Log: slog.New(slog.DiscardHandler), Allow: func(*http.Request, store.Scope) error { return nil }}
-	api.New(api.Config{Store: s, MaxBody: 8 << 20}).Register(m)
+	api.New(api.Config{Store: s, MaxBody: 8 << 20, Now: clock}).Register(m)
 	server := httptest.NewServer(m)
 	t.Cleanup(server.Close)
 	return &fixture{server.URL, routerOf(t)}
@@ -223,10 +227,11 @@ func TestListsSayWhatIsWrong(t *testing.T) {
 	f := serve(t)
 	f.post(t, fmt.Sprintf(report, 1), http.StatusCreated)
 	for path, want := range map[string]int{
-		"/api/v1/pipelines":                                       http.StatusBadRequest,
+		"/api/v1/pipelines/1":                                     http.StatusBadRequest,
+		"/api/v1/pipelines?project=acme/shop&sort=name":           http.StatusBadRequest,
 		"/api/v1/pipelines?project=nobody":                        http.StatusNotFound,
 		"/api/v1/pipelines?project=acme/shop&limit=0":             http.StatusBadRequest,
-		"/api/v1/pipelines?project=acme/shop&limit=1000":          http.StatusBadRequest,
+		"/api/v1/pipelines?project=acme/shop&limit=10001":         http.StatusBadRequest,
 		"/api/v1/pipelines?project=acme/shop&cursor=%00":          http.StatusBadRequest,
 		"/api/v1/pipelines?project=acme/shop&cursor=bm9uZQ":       http.StatusBadRequest,
 		"/api/v1/pipelines/2?project=acme/shop":                   http.StatusNotFound,
