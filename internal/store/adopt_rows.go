@@ -174,60 +174,70 @@ func (r *adoptees) readRunners(ctx context.Context, c *pgx.Conn, byID map[int64]
 	return rows.Err()
 }
 
-// adoptedRows are the rows of a chunk, ready for the database.
+// adoptedRows are the rows of a chunk, as COPY takes them.
 type adoptedRows struct {
 	pipelines, jobs, phases [][]any
+	copies                  []tableCopy
 	counts                  [4]int64 // pipelines, builds, jobs, failed attempts
-	plain                   bool     // all of it fits into the columns of reportedJobs
+	err                     error
 }
 
 // deriveAdopted makes the rows of pipelines as Save makes them of a report, but
 // for the ids, which stay those of the original.
-func deriveAdopted(chunk []*adoptee, phases ci.Phases, hash string) adoptedRows {
-	all := adoptedRows{plain: true}
+func deriveAdopted(chunk []*adoptee, phases ci.Phases, hash string) *adoptedRows {
+	all := &adoptedRows{pipelines: make([][]any, 0, len(chunk)), phases: make([][]any, 0, 2*len(chunk))}
+	jobs := reportedJobs
 	for _, a := range chunk {
-		rec := &ci.Record{Legacy: &a.legacy}
-		rec.Derive(phases, "")
-		created := millisOf(rec.CreatedAt)
-		all.pipelines = append(all.pipelines, pipelineRow(a.key, a.rowID, rec, "", hash))
-		all.counts[0]++
-		all.plain = all.plain && !a.legacy.HasRunners()
-		position := map[ci.LegacyKind]int{}
-		for i := range a.legacy.Entries {
-			kind := a.legacy.Entries[i].Kind
-			attempt := rec.Attempts[ci.LegacyKey(kind, position[kind])]
-			position[kind]++
-			row := jobRow(a.key, a.entries[i].rowID, attempt, created)
-			if attempt.Name == "" && !a.entries[i].isNull {
-				row[jobsNameColumn] = ""
-			}
-			all.jobs = append(all.jobs, row)
-			switch kind {
-			case ci.LegacyBuild:
-				all.counts[1]++
-			case ci.LegacyJob:
-				all.counts[2]++
-			case ci.LegacyFailed:
-				all.counts[3]++
-			}
+		if a.legacy.HasRunners() {
+			jobs = jobsTable
 		}
-		for i := range rec.Phases {
-			all.phases = append(all.phases, phaseRow(a.key, &rec.Phases[i], created))
-		}
+		all.add(a, phases, hash)
 	}
+	for _, c := range []struct {
+		table *table
+		rows  [][]any
+	}{{reportedPipelines, all.pipelines}, {jobs, all.jobs}, {phasesTable, all.phases}} {
+		data, err := binaryRows(c.table, c.rows)
+		all.copies, all.err = append(all.copies, tableCopy{c.table, data}), errors.Join(all.err, err)
+	}
+	all.pipelines, all.jobs, all.phases = nil, nil, nil
 	return all
+}
+
+func (r *adoptedRows) add(a *adoptee, phases ci.Phases, hash string) {
+	rec := &ci.Record{Legacy: &a.legacy}
+	rec.Derive(phases, "")
+	created := millisOf(rec.CreatedAt)
+	r.pipelines = append(r.pipelines, pipelineRow(a.key, a.rowID, rec, "", hash))
+	r.counts[0]++
+	position := map[ci.LegacyKind]int{}
+	for i := range a.legacy.Entries {
+		kind := a.legacy.Entries[i].Kind
+		attempt := rec.Attempts[ci.LegacyKey(kind, position[kind])]
+		position[kind]++
+		row := jobRow(a.key, a.entries[i].rowID, attempt, created)
+		if attempt.Name == "" && !a.entries[i].isNull {
+			row[jobsNameColumn] = ""
+		}
+		r.jobs = append(r.jobs, row)
+	}
+	r.counts[1] += int64(position[ci.LegacyBuild])
+	r.counts[2] += int64(position[ci.LegacyJob])
+	r.counts[3] += int64(position[ci.LegacyFailed])
+	for i := range rec.Phases {
+		r.phases = append(r.phases, phaseRow(a.key, &rec.Phases[i], created))
+	}
 }
 
 // jobsNameColumn is the place of a job's name in a row of jobs.
 var jobsNameColumn = slices.Index(jobsTable.names(), "name")
 
-func (r *adoptedRows) copyTo(ctx context.Context, conn *sql.Conn) error {
-	jobs := jobsTable
-	if r.plain {
-		jobs = reportedJobs
+// write puts the rows into the database.
+func (r *adoptedRows) write(ctx context.Context, conn *sql.Conn) error {
+	for _, c := range r.copies {
+		if r.err == nil {
+			r.err = c.write(ctx, conn)
+		}
 	}
-	return errors.Join(
-		copyRows(ctx, conn, reportedPipelines, r.pipelines),
-		copyRows(ctx, conn, jobs, r.jobs),
-		copyRows(ctx, conn, phasesTable, r.phases))
+	return r.err
 }

@@ -22,17 +22,27 @@ const copyFrom = 64
 
 // copyRows writes rows in the transaction that conn is in.
 func copyRows(ctx context.Context, conn *sql.Conn, t *table, rows [][]any) error {
-	text := "COPY " + t.name + " (" + strings.Join(t.names(), ", ") + ") FROM STDIN BINARY"
 	data, err := binaryRows(t, rows)
 	if err != nil {
 		return err
 	}
+	return tableCopy{t, data}.write(ctx, conn)
+}
+
+// A tableCopy is rows of a table in the form of COPY.
+type tableCopy struct {
+	table *table
+	data  []byte
+}
+
+func (t tableCopy) write(ctx context.Context, conn *sql.Conn) error {
+	text := "COPY " + t.table.name + " (" + strings.Join(t.table.names(), ", ") + ") FROM STDIN BINARY"
 	return conn.Raw(func(driver any) error {
 		c, ok := driver.(*stdlib.Conn)
 		if !ok {
-			return fmt.Errorf("copy into %s: a connection of %T", t.name, driver)
+			return fmt.Errorf("copy into %s: a connection of %T", t.table.name, driver)
 		}
-		_, err := c.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(data), text)
+		_, err := c.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(t.data), text)
 		return err
 	})
 }
