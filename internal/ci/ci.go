@@ -19,6 +19,9 @@ type Report struct {
 	Legacy *Legacy `json:"legacy,omitempty"`
 	// Source says by which way the message came; it breaks ties in Merge.
 	Source Source `json:"-"`
+	// Told, if set, has the ranks of the words of a record that was exported:
+	// the report is no message, but what many messages said.
+	Told *Told `json:"-"`
 }
 
 // A Source is the way by which a report came. The greater one is believed

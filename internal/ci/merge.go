@@ -40,7 +40,7 @@ type AttemptRecord struct {
 // which reports come can't matter.
 func (rec *Record) Merge(r *Report) (changed bool) {
 	rank := Rank{AsOf: r.asOf(), Source: max(r.Source, Push)}
-	changed = mergeRegisters(pipelineRegisters, &rec.Words, r, &rec.Ranks, rank)
+	changed = mergeRegisters(pipelineRegisters, &rec.Words, r, &rec.Ranks, rank, r.toldRanks())
 	if r.Legacy != nil && rec.Legacy == nil {
 		rec.Legacy, changed = r.Legacy, true
 	}
@@ -54,12 +54,15 @@ func (rec *Record) Merge(r *Report) (changed bool) {
 			nth[a.Name]++
 			key = "push:" + a.Name + ":" + strconv.Itoa(nth[a.Name])
 		}
-		changed = rec.mergeAttempt(key, a, rank) || changed
+		if r.Told != nil {
+			key = r.Told.Jobs[i].Key
+		}
+		changed = rec.mergeAttempt(key, a, rank, r.toldJobRanks(i)) || changed
 	}
 	return changed
 }
 
-func (rec *Record) mergeAttempt(key string, a *Attempt, rank Rank) (changed bool) {
+func (rec *Record) mergeAttempt(key string, a *Attempt, rank Rank, told Ranks) (changed bool) {
 	known := rec.Attempts[key]
 	if known == nil {
 		if rec.Attempts == nil {
@@ -70,7 +73,7 @@ func (rec *Record) mergeAttempt(key string, a *Attempt, rank Rank) (changed bool
 		rec.Attempts[key], changed = known, true
 	}
 	rank.Finished = a.State == Finished
-	if mergeRegisters(attemptRegisters, &known.Attempt, a, &known.Ranks, rank) {
+	if mergeRegisters(attemptRegisters, &known.Attempt, a, &known.Ranks, rank, told) {
 		changed = true
 	}
 	return changed
@@ -109,13 +112,20 @@ func (rs Ranks) at(i int) Rank {
 // said tells whether register i has a word.
 func (rs Ranks) said(i int) bool { return rs.at(i).Source != 0 }
 
-func mergeRegisters[T any](registers []register[T], stored, message *T, ranks *Ranks, rank Rank) (changed bool) {
+// mergeRegisters takes what ranks higher. Told, if not nil, has a rank for each
+// register in the place of the message's one.
+func mergeRegisters[T any](registers []register[T], stored, message *T, ranks *Ranks, rank Rank, told Ranks) (changed bool) {
 	for i, reg := range registers {
 		if !reg.said(message) {
 			continue
 		}
 		r := rank
 		r.Finished = rank.Finished && reg.end
+		if told != nil {
+			if r = told.at(i); r.Source == 0 {
+				continue
+			}
+		}
 		have := ranks.at(i)
 		if have.Source != 0 {
 			c := cmp.Or(r.compare(have), cmp.Compare(reg.text(message), reg.text(stored)))

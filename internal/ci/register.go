@@ -67,6 +67,7 @@ var (
 const (
 	createdRegister = 11
 	statusRegister  = 10
+	needsRegister   = 7 // of an attempt
 	updatedRegister = 14
 )
 

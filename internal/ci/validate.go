@@ -48,17 +48,20 @@ func (r *Report) Normalize() {
 // report, or nil. A valid report fits every column of the store.
 func (r *Report) Validate() error {
 	v := &validator{}
-	v.text("/project", r.Project, MaxText, true)
+	v.text("/project", r.Project, MaxText, r.Told == nil) // adopted rows may name none
 	v.text("/provider", r.Provider, MaxText, false)
 	v.pipeline(&r.Pipeline)
-	if v.count("/jobs", len(r.Jobs)) {
+	if r.Told != nil || v.count("/jobs", len(r.Jobs)) { // many messages may have told of more than one may
 		for i := range r.Jobs {
 			v.attempt("/jobs/"+strconv.Itoa(i), &r.Jobs[i])
 		}
 		v.distinct(r.Jobs)
 	}
-	if r.Legacy != nil {
+	if r.Legacy != nil && r.Told == nil { // an adopted one is whatever the original stored
 		v.legacy(r.Legacy)
+	}
+	if r.Told != nil && len(r.Told.Jobs) != len(r.Jobs) {
+		v.bad("/ranks/jobs", "must have one entry for each of jobs")
 	}
 	if len(v.fields) == 0 {
 		return nil

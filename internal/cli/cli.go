@@ -29,7 +29,9 @@ type env struct {
 func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
 		e.demoCommand(),
+		e.exportCommand(),
 		e.grafanaCommand(),
+		e.importCommand(),
 		e.markCommand(),
 		e.migrateCommand(),
 		e.pushCommand(),

@@ -93,9 +93,19 @@ func (s *Store) save(ctx context.Context, r ci.Report, delivery int64) (Outcome,
 func (s *Store) prepareRows(q *request, p project) {
 	rec := &ci.Record{}
 	rec.Merge(&q.report)
-	rec.Derive(s.config.Phases, p.defaultBranch)
-	w := s.rowsOf(key{p.id, q.report.Pipeline.ID}, rec, p.defaultBranch)
+	branch := branchInForce(&q.report, p)
+	rec.Derive(s.config.Phases, branch)
+	w := s.rowsOf(key{p.id, q.report.Pipeline.ID}, rec, branch)
 	q.prepared, q.project = &w, p
+}
+
+// branchInForce is the default branch that counts for a pipeline that is new:
+// the project's, or what counted where it was exported.
+func branchInForce(r *ci.Report, p project) string {
+	if r.Told != nil {
+		return r.Told.Branch
+	}
+	return p.defaultBranch
 }
 
 func (s *Store) enqueue(ctx context.Context, q *request) error {

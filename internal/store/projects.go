@@ -73,6 +73,16 @@ func (s *Store) resolve(ctx context.Context, batch []*request) (map[string]proje
 		return found, nil
 	}
 	slices.Sort(unknown)
+	if unknown[0] == "" {
+		p, err := s.namelessProject(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("find projects: %w", err)
+		}
+		found[""], unknown = p, unknown[1:]
+		if len(unknown) == 0 {
+			return found, nil
+		}
+	}
 	missing, err := s.readProjects(ctx, unknown, found)
 	if err == nil && len(missing) > 0 {
 		if err = s.insertProjects(ctx, missing); err == nil {
@@ -83,6 +93,19 @@ func (s *Store) resolve(ctx context.Context, batch []*request) (map[string]proje
 		return nil, fmt.Errorf("find projects: %w", err)
 	}
 	return found, nil
+}
+
+// namelessProject is the project of adopted pipelines that name none; an import
+// brings them to a database that has none yet.
+func (s *Store) namelessProject(ctx context.Context) (p project, err error) {
+	const find, add = "SELECT max(id) FROM projects WHERE name IS NULL", "INSERT INTO projects (name) SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM projects WHERE name IS NULL)"
+	var id sql.NullInt64
+	if err = s.db.writer.QueryRowContext(ctx, find).Scan(&id); err == nil && !id.Valid {
+		if _, err = s.db.writer.ExecContext(ctx, add); err == nil {
+			err = s.db.writer.QueryRowContext(ctx, find).Scan(&id)
+		}
+	}
+	return project{id: id.Int64}, err
 }
 
 var insertProjectsStatement = statement{projectsTable, projectsTable.insert("%s") + " ORDER BY name ON CONFLICT (name) DO NOTHING"}

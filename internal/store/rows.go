@@ -256,6 +256,9 @@ func scanJob(rows *sql.Rows, byKey map[key]*loaded) error {
 		&finished, &ranks, &queue, &run, &legacyKind, &posted, &up, &e2e, &pull, &noPull); err != nil {
 		return fmt.Errorf("read a job: %w", err)
 	}
+	if byKey[k] == nil {
+		return nil // stored after its pipeline was looked for
+	}
 	rec := byKey[k].rec
 	if legacyKind.Valid {
 		if rec.Legacy == nil {
@@ -313,6 +316,9 @@ func scanStep(rows *sql.Rows, byKey map[key]*loaded) error {
 	}
 	if source == "report" {
 		source = string(ci.StepsReported)
+	}
+	if byKey[k] == nil {
+		return nil // as in scanJob
 	}
 	a := byKey[k].rec.Attempts[attemptKey]
 	if a == nil {

@@ -145,7 +145,7 @@ func (s *Store) fold(g *group, batch []*request, replies []reply) {
 		g.written, replies[g.requests[0]].outcome = first.prepared, Created
 		return
 	}
-	rec, branch, created := &ci.Record{}, g.project.defaultBranch, Created
+	rec, branch, created := &ci.Record{}, branchInForce(&batch[g.requests[0]].report, g.project), Created
 	if g.stored != nil {
 		rec, branch, created = g.stored.rec, g.stored.branchInForce, Merged
 	}
