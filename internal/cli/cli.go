@@ -28,6 +28,7 @@ type env struct {
 // commands are all there are. A new command is a new file and a line here.
 func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
+		e.checkCommand(),
 		e.demoCommand(),
 		e.exportCommand(),
 		e.grafanaCommand(),
@@ -43,7 +44,8 @@ func (e *env) commands() []*cobra.Command {
 }
 
 // Main runs the command that args name, until ctx is done, and returns the
-// exit status: 0, 1 where it failed, 2 where it was called wrongly.
+// exit status: 0, 1 where it failed, 2 where it was called wrongly, or one of the
+// command's own.
 func Main(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	e := &env{lookup: lookup, stdout: stdout, stderr: stderr}
 	root := e.root()
@@ -57,9 +59,13 @@ func Main(ctx context.Context, args []string, lookup func(string) (string, bool)
 		return nil
 	}
 	err := root.ExecuteContext(ctx)
+	var ended *statusError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &ended):
+		fmt.Fprintf(stderr, "%s: %v\n", program, err)
+		return ended.status
 	case ran && !errors.As(err, new(*usageError)):
 		fmt.Fprintf(stderr, "%s: %v\n", program, err)
 		return exitFailure

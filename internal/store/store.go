@@ -107,6 +107,9 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if config.Migrate == "check" && !engine.exists(address) { // a look makes no file
+		return nil, fmt.Errorf("there is no database file %s", address)
+	}
 	s := &Store{
 		config: config, engine: engine, phasesHash: config.Phases.Hash(), bodies: newPacker(),
 		queue: make(chan *request, maxQueue), received: make(chan struct{}, 1), done: make(chan struct{}), statements: map[string]*sql.Stmt{},
