@@ -48,7 +48,7 @@ type Listed struct {
 // The limits of reconciling.
 const (
 	DefaultReconcileEvery = 10 * time.Minute    // between two comparisons with a CI system
-	DefaultReconcileSince = 30 * 24 * time.Hour // how far back the first one of a project looks
+	DefaultReconcileSince = 7 * 24 * time.Hour // how far back the first one of a project looks
 	overlap               = 10 * time.Minute    // of two comparisons: clocks differ, and lists lag behind
 	comparedAtOnce        = 100
 	maxProjects           = 10_000 // of one CI system
