@@ -68,12 +68,18 @@ const (
 	createdRegister = 11
 	statusRegister  = 10
 	needsRegister   = 7 // of an attempt
-	updatedRegister = 14
+	triggerRegister = 9
 )
 
-// UpdatedByAPI tells whether a pipeline's time of change is the word of the CI
-// system's API: then all that the API had at that time was read.
-func (rs Ranks) UpdatedByAPI() bool { return rs.at(updatedRegister).Source == API }
+// ReadWhole is as of when the CI system's API told all of a pipeline; zero:
+// it was not asked for it. Where the API tells of another pipeline, it may
+// mention this one with its time of change, but not with what triggered it.
+func (rs Ranks) ReadWhole() time.Time {
+	if r := rs.at(triggerRegister); r.Source == API {
+		return time.UnixMilli(r.AsOf).UTC()
+	}
+	return time.Time{}
+}
 
 func end[T any](r register[T]) register[T] {
 	r.end = true

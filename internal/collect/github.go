@@ -3,12 +3,10 @@ package collect
 import (
 	"context"
 	"iter"
-	"net/http"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/github"
-	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/rest"
 )
 
 // How far back GitHub is asked for runs that changed: its lists know when a
@@ -71,11 +69,8 @@ func (g *GitHub) Listed(ctx context.Context, project string, w github.Window) it
 func (g *GitHub) Read(ctx context.Context, _ string, l Listed) ([]ci.Report, error) {
 	detail, _ := l.Detail.(github.Listed)
 	r, err := g.Client.Report(ctx, detail)
-	if rest.HasStatus(err, http.StatusNotFound) {
-		return nil, ErrGone
-	}
 	if err != nil {
-		return nil, err
+		return nil, gone(err)
 	}
 	return []ci.Report{r}, nil
 }

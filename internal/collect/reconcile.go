@@ -33,6 +33,14 @@ type Source interface {
 // ErrGone is a pipeline that the CI system listed and does not have any more.
 var ErrGone = errors.New("the CI system has it no more")
 
+// gone is ErrGone where an error is about the one pipeline alone.
+func gone(err error) error {
+	if Missing(err) {
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return err
+}
+
 // A Listed is a pipeline as a list of a CI system has it.
 type Listed struct {
 	ID                   int64
@@ -47,9 +55,9 @@ type Listed struct {
 
 // The limits of reconciling.
 const (
-	DefaultReconcileEvery = 10 * time.Minute    // between two comparisons with a CI system
+	DefaultReconcileEvery = 10 * time.Minute   // between two comparisons with a CI system
 	DefaultReconcileSince = 7 * 24 * time.Hour // how far back the first one of a project looks
-	overlap               = 10 * time.Minute    // of two comparisons: clocks differ, and lists lag behind
+	overlap               = 10 * time.Minute   // of two comparisons: clocks differ, and lists lag behind
 	comparedAtOnce        = 100
 	maxProjects           = 10_000 // of one CI system
 	maxFailure            = 500    // bytes of a reason
@@ -204,7 +212,7 @@ func (r *Reconciler) heal(ctx context.Context, c *store.Completeness, listed []L
 	for _, l := range listed {
 		before, here := known[l.ID]
 		c.Compared++
-		if here && !before.UpdatedAt.Before(l.UpdatedAt.Truncate(time.Millisecond)) && !before.UpdatedAt.IsZero() {
+		if here && !before.ReadAt.Before(l.UpdatedAt.Truncate(time.Millisecond)) && !before.ReadAt.IsZero() {
 			gaps.here()
 			continue
 		}
@@ -223,6 +231,7 @@ func (r *Reconciler) heal(ctx context.Context, c *store.Completeness, listed []L
 func (r *Reconciler) bring(ctx context.Context, c *store.Completeness, l Listed, before store.Known, here bool, gaps *gapFinder) error {
 	reports, err := r.Source.Read(ctx, c.Project, l)
 	if errors.Is(err, ErrGone) {
+		r.Log.WarnContext(ctx, "a pipeline can't be read and is left out", "project", c.Project, "pipeline", l.ID, "error", err)
 		return nil
 	}
 	if err != nil {

@@ -155,9 +155,9 @@ func (c *eventClock) due(name string, now time.Time) bool {
 
 // Known is what is here of a pipeline that a CI system lists.
 type Known struct {
-	UpdatedAt time.Time // as the CI system's API said last; zero: it was not asked yet
-	State     ci.State
-	Attempts  int64
+	ReadAt   time.Time // as of when the CI system's API told all of it; zero: it was not asked yet
+	State    ci.State
+	Attempts int64
 }
 
 // MaxKnown is for how many pipelines Known can be asked at once.
@@ -180,19 +180,16 @@ func (s *Store) Known(ctx context.Context, project string, ids []int64) (map[int
 		places[i] = "$" + strconv.Itoa(i+2)
 		args = append(args, ids[i])
 	}
-	query := `SELECT id, updated_ms, state, attempts, ranks FROM pipelines WHERE project_id = $1 AND id IN (` + strings.Join(places, ", ") + `)`
+	query := `SELECT id, state, attempts, ranks FROM pipelines WHERE project_id = $1 AND id IN (` + strings.Join(places, ", ") + `)`
 	err = s.read(ctx, query, func(rows *sql.Rows) error {
 		var id int64
 		var k Known
-		var updated sql.NullInt64
 		var text sql.NullString
-		if err := rows.Scan(&id, &updated, &k.State, &k.Attempts, &text); err != nil {
+		if err := rows.Scan(&id, &k.State, &k.Attempts, &text); err != nil {
 			return err
 		}
 		ranks, err := ci.ParsePipelineRanks(text.String)
-		if ranks.UpdatedByAPI() {
-			k.UpdatedAt = timeOf(updated)
-		}
+		k.ReadAt = ranks.ReadWhole()
 		known[id] = k
 		return err
 	}, args...)

@@ -79,6 +79,7 @@ func (a *jobAnswer) downstream(p *Project, pipeline int64) (r ci.Report, found b
 	if other != p { // of which the default branch is not known
 		r.Pipeline.DefaultBranch = ""
 	}
+	r.Pipeline.Trigger = "" // of a pipeline that is mentioned, not read: see ci.Ranks.ReadWhole
 	r.Pipeline.Parent = &ci.Parent{Project: p.Path, PipelineID: pipeline, JobID: string(a.ID)}
 	return r, true
 }

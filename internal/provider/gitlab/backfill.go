@@ -26,6 +26,7 @@ type Listed struct {
 // Which are the pipelines that a list has.
 type Which struct {
 	Since    time.Time // changed then or later; zero: all
+	Created  time.Time // created then or later; zero: all
 	Status   string    // GitLab's word; empty: all
 	Children bool      // those that a pipeline of the same project started, in place of all others
 }
@@ -34,6 +35,9 @@ func (w *Which) query() url.Values {
 	q := url.Values{}
 	if !w.Since.IsZero() {
 		q.Set("updated_after", stamp(w.Since.Add(-time.Millisecond))) // GitLab means later than that
+	}
+	if !w.Created.IsZero() {
+		q.Set("created_after", stamp(w.Created.Add(-time.Millisecond)))
 	}
 	if w.Status != "" {
 		q.Set("status", w.Status)

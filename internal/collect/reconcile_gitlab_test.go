@@ -1,0 +1,58 @@
+package collect_test
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/collect"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab/gitlabtest"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
+)
+
+// Whatever webhooks of GitLab were lost, late or sent twice, and however often
+// it limits, fails or hangs: after one comparison all is here, the retried jobs
+// too that its webhooks leave out. The next one asks for lists alone.
+func TestSoakReconcileGitLab(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		n := soak(50, 5000)
+		w := gitlabtest.Generate(11, n)
+		l := newLab(t, w, gitlabtest.Faults{ErrorEvery: 41, BreakEvery: 53, HangEvery: n + 23, Limit: 60, Window: time.Minute})
+		sendWebhooks(t, s, l.Deliveries())
+		r := &collect.Reconciler{
+			Store: s, Source: &collect.GitLabSource{Client: l.client, Groups: []string{"acme"}},
+			Since: l.clock.Now().Sub(gitlabtest.Epoch) + time.Hour, Log: slog.New(slog.DiscardHandler), Now: l.clock.Now,
+		}
+		if err := r.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		complete(t, s, w)
+		var exist, stored, healed int64
+		all, err := s.Completeness(t.Context(), "gitlab", "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range all {
+			if c.Exist == nil || c.Failure != "" || c.Checked.IsZero() {
+				t.Errorf("completeness is %+v", c)
+				continue
+			}
+			exist, stored, healed = exist+*c.Exist, stored+*c.Stored, healed+c.Healed
+		}
+		if len(all) != len(w.Projects) || exist != int64(n) || stored != exist || healed == 0 {
+			t.Errorf("%d projects: %d pipelines exist, %d are stored, %d were healed; want %d of %d projects", len(all), exist, stored, healed, n, len(w.Projects))
+		}
+		asked, _ := l.Requests()
+		t.Logf("| %d pipelines, a third of their webhooks lost | %d requests, %.2f a pipeline | %d healed |", n, asked, float64(asked)/float64(n), healed)
+		if err := r.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		again, _ := l.Requests()
+		if more := again - asked; more > 10*len(w.Projects) {
+			t.Errorf("the second comparison made %d requests, want at most %d", more, 10*len(w.Projects))
+		}
+		complete(t, s, w)
+	})
+}
