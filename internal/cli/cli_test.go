@@ -70,7 +70,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 		}
 		documented, _, _ := strings.Cut(string(text)[at+1:], "\n")
 		if _, value, ok := strings.Cut(rest, "] (default "); ok {
-			value = strings.Trim(value, `")`)
+			value = strings.Trim(value, `")[]`) // a list stands in brackets
 			if !strings.Contains(documented, "| `"+value+"` |") {
 				t.Errorf("the default %s is not in %s", value, documented)
 			}
