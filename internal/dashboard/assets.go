@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -112,4 +113,20 @@ func pack(text []byte) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// chartStyle is the part of the stylesheet that a picture needs which stands
+// alone, with the light colours in place of their names.
+func (a *assets) chartStyle() string {
+	css := string(a.files["app.css"].plain)
+	colours := map[string]string{}
+	for _, m := range regexp.MustCompile(`(--[\w-]+): light-dark\(([^,]+),`).FindAllStringSubmatch(css, -1) {
+		colours[m[1]] = m[2]
+	}
+	_, rest, _ := strings.Cut(css, "/* chart: from here */")
+	rules, _, _ := strings.Cut(rest, "/* chart: to here */")
+	rules = regexp.MustCompile(`var\((--[\w-]+)\)`).ReplaceAllStringFunc(rules, func(s string) string {
+		return colours[s[len("var("):len(s)-1]]
+	})
+	return "svg{font-family:Inter,system-ui,sans-serif;font-variant-numeric:tabular-nums}.paper{fill:" + colours["--surface"] + "}text.head{font-size:15px;font-weight:640;fill:" + colours["--text"] + "}" + strings.TrimSpace(rules)
 }

@@ -5,10 +5,12 @@ package dashboard
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -18,22 +20,32 @@ type Config struct {
 	Store *store.Store
 	// Allow returns nil where the caller may do what scope stands for.
 	Allow func(r *http.Request, scope store.Scope) error
+	// URL is the address by which people reach the server.
+	URL func() string
 	// Example is a command that sends a first report.
 	Example func() string
+	Log     *slog.Logger     // nil: discarded
 	Now     func() time.Time // nil: time.Now
 }
 
 // A Dashboard answers the routes listed in Register.
 type Dashboard struct {
 	Config
+
+	Analytics *analytics.Analytics
+	cache     cache
+	offered   choiceCache
 }
 
 // New returns the pages on an open store.
 func New(c Config) *Dashboard {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Dashboard{Config: c}
+	return &Dashboard{Config: c, Analytics: analytics.New(analytics.Config{Store: c.Store, Now: c.Now})}
 }
 
 // A Handler answers a request, or fails before it has written anything.
@@ -44,6 +56,14 @@ type Handler = func(w http.ResponseWriter, r *http.Request) error
 func (d *Dashboard) Register(handle func(pattern string, scope store.Scope, h Handler)) {
 	handle("GET /{$}", "", d.home)
 	handle("GET /setup", "", d.setup)
+	handle("GET /p/{rest...}", store.ScopeRead, d.route)
+	for _, page := range []string{"pipelines", "flaky", "dora"} {
+		handle("GET /"+page, store.ScopeRead, d.everywhere(page))
+	}
+	handle("GET /data/{rest...}", store.ScopeRead, d.everywhere("data"))
+	handle("GET /about/metrics", "", d.metrics)
+	handle("POST /dismiss", store.ScopeRead, sameSite(d.dismiss))
+	handle("GET /find", store.ScopeRead, d.find)
 	handle("GET /assets/{file...}", "", d.asset)
 }
 
@@ -81,4 +101,16 @@ func (d *Dashboard) setup(w http.ResponseWriter, r *http.Request) error {
 		Title: "Set-up", Sub: "This server collects how long CI/CD pipelines take, and answers why.",
 		Bare: d.Allow(r, store.ScopeRead) != nil, Data: struct{ Example string }{strings.TrimSpace(d.Example())},
 	})
+}
+
+// sameSite refuses what a page of another site sends in a reader's name.
+func sameSite(h Handler) Handler {
+	protection := http.NewCrossOriginProtection()
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := protection.Check(r); err != nil {
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+			return nil //nolint:nilerr // that page is the answer
+		}
+		return h(w, r)
+	}
 }

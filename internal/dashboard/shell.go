@@ -102,6 +102,8 @@ type Page struct {
 
 	Theme, Zone, Version string
 	Nav                  []Tab
+
+	incomplete bool // a part of it could not be made: it must not be kept
 }
 
 // FullTitle is what the browser shows.

@@ -260,7 +260,9 @@ func (s *Server) routes(st *store.Store) *api.Mux {
 	m := s.mux()
 	a := api.New(api.Config{Store: st, MaxBody: s.c.MaxBody, WebhookSecrets: s.c.WebhookSecrets, Allow: s.door.allow, Now: s.c.Now})
 	a.Register(m)
-	dashboard.New(dashboard.Config{Shell: s.shell, Store: st, Allow: s.door.allow, Example: s.Example, Now: s.c.Now}).Register(
+	dashboard.New(dashboard.Config{
+		Shell: s.shell, Store: st, Allow: s.door.allow, URL: s.URL, Example: s.Example, Log: s.log, Now: s.c.Now,
+	}).Register(
 		func(pattern string, scope store.Scope, h dashboard.Handler) { m.Handle(pattern, scope, h) })
 	s.signInRoutes(m)
 	m.Handle("GET /metrics", store.ScopeRead, s.metrics.handler(st, a))

@@ -63,6 +63,13 @@ func waterfall() chart.Waterfall {
 	}}
 }
 
+func curve(least float64) (all []chart.Point) {
+	for i := range 20 {
+		all = append(all, chart.Point{Value: least + float64(i*i), Share: float64(i+1) / 20})
+	}
+	return all
+}
+
 func plots() map[string]chart.Plot {
 	many := make([]float64, 300)
 	for i := range many {
@@ -77,7 +84,7 @@ func plots() map[string]chart.Plot {
 		"contrib":   chart.Contrib{ID: "what", Parts: []chart.Part{{"e2e:checkout", 220}, {"runner wait", 8}, {"e2e:account", -59}}}.Plot(),
 		"beeswarm":  chart.Beeswarm{ID: "swarm", Rows: []chart.Swarm{{"before", many[:120], 650, 900}, {"after", many[120:], 1300, 1700}}}.Plot(),
 		"hist":      chart.Hist{ID: "hist", Height: 224, Bins: []chart.Bin{{0, 60, 3}, {60, 120, 12}, {120, 180, 0}, {180, 240, 5}}, Lines: []chart.Line{{100, "p50"}, {230, "p95"}}}.Plot(),
-		"ecdf":      chart.ECDF{ID: "ecdf", Height: 224, Curves: []chart.Curve{{"A", many[:250]}, {"B", many[40:]}}}.Plot(),
+		"ecdf":      chart.ECDF{ID: "ecdf", Height: 224, Curves: []chart.Curve{{"A", curve(500)}, {"B", curve(560)}}}.Plot(),
 	}
 }
 
@@ -188,7 +195,7 @@ func TestNothing(t *testing.T) {
 		chart.Contrib{ID: "a", Parts: []chart.Part{{"", nan}, {"x", 0}}}.Plot(),
 		chart.Beeswarm{ID: "a", Rows: []chart.Swarm{{"x", nil, nan, nan}, {"y", []float64{nan, 0}, 0, 0}}}.Plot(),
 		chart.Hist{ID: "a", Height: 200, Bins: []chart.Bin{{0, 0, 0}}, Lines: []chart.Line{{nan, "p50"}}}.Plot(),
-		chart.ECDF{ID: "a", Height: 200, Curves: []chart.Curve{{"a", nil}}}.Plot(),
+		chart.ECDF{ID: "a", Height: 200, Curves: []chart.Curve{{"a", nil}, {"b", []chart.Point{{nan, 1}, {1, nan}, {2, 7}}}}}.Plot(),
 		chart.Heat{ID: "a", Rows: []string{"x"}}.Plot(),
 		chart.Waterfall{ID: "a", Lanes: []chart.Lane{{Wait: nan, Start: nan, End: nan, Setup: nan}, {Start: 5, End: 1, Wait: 9}}}.Plot(),
 	} {

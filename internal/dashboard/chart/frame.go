@@ -48,7 +48,7 @@ func (f frame) grid(w *writer) {
 // timeAxis writes the labels under the chart. Every other one can be hidden
 // where there is no room: alt first, then alt2.
 func (f frame) timeAxis(w *writer) {
-	last := -100.0
+	last, few := -100.0, f.xTicks <= 6
 	for i, t := range timeTicks(f.span.from, f.span.to, f.loc, f.xTicks) {
 		p := f.span.of(t.at)
 		anchor := "mid"
@@ -62,9 +62,12 @@ func (f frame) timeAxis(w *writer) {
 			continue
 		}
 		last = p
-		if i%2 == 1 {
+		switch {
+		case i%2 == 1 && few:
+			anchor += " alt2"
+		case i%2 == 1:
 			anchor += " alt"
-		} else if i%4 == 2 {
+		case i%4 == 2 && !few:
 			anchor += " alt2"
 		}
 		w.text(p, f.height-6, "tick "+anchor, t.label)

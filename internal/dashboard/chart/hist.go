@@ -29,7 +29,7 @@ func (c Hist) Plot() Plot {
 	for _, b := range c.Bins {
 		most, end = math.Max(most, float64(b.N)), math.Max(end, finiteOr(b.To, 0))
 	}
-	f := frame{unit: Count, scale: newScale(Count, most, 4), height: float64(c.Height), head: 26}
+	f := frame{unit: Count, scale: newScale(Count, most, 4), height: float64(c.Height), head: 36}
 	x := newScale(c.Unit, end, 6)
 	x.max = math.Max(end, 1e-9)
 	w := &writer{}
@@ -44,15 +44,7 @@ func (c Hist) Plot() Plot {
 		}
 	}
 	c.lines(w, f, x)
-	for _, t := range x.ticks {
-		if at := x.of(t) * 100; t <= x.max && at <= 97 {
-			anchor := "mid"
-			if t == 0 {
-				anchor = "start"
-			}
-			w.text(at, f.height-6, "tick "+anchor, c.Unit.axis(t))
-		}
-	}
+	valueAxis(w, c.Unit, x, f.height-6)
 	p.leftText, p.area = f.leftAxis(), w.String()
 	return p
 }
@@ -69,14 +61,17 @@ func (c Hist) lines(w *writer, f frame, x scale) {
 			anchor, dx = "end", -5
 		}
 		w.f(`<line x1="%s%%" x2="%s%%" y1="%d" y2="%s" class="hl"/><text x="%s%%" dx="%d" y="%d" class="tick strong %s">%s</text>`,
-			num(p), num(p), i%2*11, num(f.plotHeight()), num(p), dx, 10+i%2*11, anchor, esc(l.Name))
+			num(p), num(p), i%3*11, num(f.plotHeight()), num(p), dx, 10+i%3*11, anchor, esc(l.Name))
 	}
 }
 
-// A Curve is one line of an [ECDF].
+// A Point of a curve: Share of the values, from 0 to 1, are not above Value.
+type Point struct{ Value, Share float64 }
+
+// A Curve is one line of an [ECDF]: its points, which rise.
 type Curve struct {
 	Name   string
-	Values []float64
+	Points []Point
 }
 
 // An ECDF shows, for each value, which part is not greater; one line for each
@@ -88,15 +83,14 @@ type ECDF struct {
 	Curves []Curve // the first is what one compares with
 }
 
-// ecdfPoints is how many points a curve has at most.
-const ecdfPoints = 200
-
 // Plot draws the curves.
 func (c ECDF) Plot() Plot {
 	end := 0.0
 	for _, curve := range c.Curves {
-		if v := kept(curve.Values); len(v) > 0 {
-			end = math.Max(end, quantile(v, .995))
+		for _, p := range curve.Points {
+			if finite(p.Value) && p.Share <= .995 {
+				end = math.Max(end, p.Value)
+			}
 		}
 	}
 	f := frame{unit: Percent, scale: newScale(Percent, 100, 4), height: float64(c.Height), head: 8}
@@ -109,29 +103,34 @@ func (c ECDF) Plot() Plot {
 			curve.draw(w, f, x, i)
 		}
 	})
+	valueAxis(w, c.Unit, x, f.height-6)
+	return Plot{id: c.ID, height: c.Height, left: 46, leftText: f.leftAxis(), area: w.String(), class: "ecdf"}
+}
+
+// valueAxis writes the labels of an axis from left to right.
+func valueAxis(w *writer, u Unit, x scale, y float64) {
 	for _, t := range x.ticks {
 		if at := x.of(t) * 100; t <= x.max && at <= 97 {
 			anchor := "mid"
 			if t == 0 {
 				anchor = "start"
 			}
-			w.text(at, f.height-6, "tick "+anchor, c.Unit.axis(t))
+			w.text(at, y, "tick "+anchor, u.axis(t))
 		}
 	}
-	return Plot{id: c.ID, height: c.Height, left: 46, leftText: f.leftAxis(), area: w.String(), class: "ecdf"}
 }
 
-// draw draws a staircase, thinned out where there are many values.
+// draw draws a staircase.
 func (c Curve) draw(w *writer, f frame, x scale, i int) {
-	v := kept(c.Values)
-	var p pen
-	for k := range min(len(v), ecdfPoints) {
-		at := k
-		if len(v) > ecdfPoints {
-			at = k * (len(v) - 1) / (ecdfPoints - 1)
+	var line pen
+	share := 0.0
+	for _, p := range c.Points {
+		if !finite(p.Value) || !finite(p.Share) {
+			continue
 		}
-		p.to(x.of(v[at])*1000, f.y(float64(at)/float64(len(v))*100))
-		p.to(x.of(v[at])*1000, f.y(float64(at+1)/float64(len(v))*100))
+		line.to(x.of(p.Value)*1000, f.y(share*100))
+		share = upTo(p.Share, 1)
+		line.to(x.of(p.Value)*1000, f.y(share*100))
 	}
-	w.path(&p, "ln e"+num(float64(i)))
+	w.path(&line, "ln e"+num(float64(i)))
 }

@@ -105,7 +105,7 @@ func (r Swarm) draw(w *writer, s scale, i int) {
 	if len(placed) == 0 {
 		return
 	}
-	w.path(&p, "dots g"+num(float64(i)))
+	w.path(&p, "dots sw"+num(float64(i)))
 	for _, q := range []struct {
 		v     float64
 		class string

@@ -70,6 +70,10 @@ func (l Lane) draw(w *writer, s scale, y float64) {
 		class += " crit"
 	}
 	w.f(`<g class="%s"><title>%s: %s</title>`, class, esc(l.Name), esc(l.Text))
+	if !finite(l.Start) && !finite(l.Wait) {
+		w.f(`<text x="0" dx="6" y="%s" class="val">%s</text></g>`, num(y+12), esc(l.Text))
+		return
+	}
 	waited := finiteOr(l.Start, s.max)
 	if finite(l.Wait) && l.Wait < waited {
 		part := "wq"
@@ -78,22 +82,24 @@ func (l Lane) draw(w *writer, s scale, y float64) {
 		}
 		w.f(`<rect x="%s%%" width="%s%%" y="%s" height="16" rx="2" class="%s"/>`, num2(at(l.Wait)), num2(math.Max(at(waited)-at(l.Wait), .15)), num(y), part)
 	}
-	last := at(waited)
+	last, ghost := at(waited), 0.0
 	if finite(l.Start) {
 		end := finiteOr(l.End, s.max)
 		last = math.Max(at(end), at(l.Start))
 		if finite(l.Usual) && finite(l.UsualHigh) && l.UsualHigh > l.Usual {
 			x := at(l.Start + l.Usual)
-			w.f(`<rect x="%s%%" width="%s%%" y="%s" height="22" rx="2" class="ghost"/>`, num2(x), num2(math.Max(at(l.Start+l.UsualHigh)-x, .3)), num(y-3))
+			ghost = math.Max(at(l.Start+l.UsualHigh), x+.3)
+			w.f(`<rect x="%s%%" width="%s%%" y="%s" height="22" rx="2" class="ghost"/>`, num2(x), num2(upTo(ghost-x, 100-x)), num(y-3))
 		}
 		w.f(`<rect x="%s%%" width="%s%%" y="%s" height="16" rx="2" class="wr"/>`, num2(at(l.Start)), num2(math.Max(last-at(l.Start), .3)), num(y))
 		if finite(l.Setup) && l.Setup > 0 {
 			w.f(`<rect x="%s%%" width="%s%%" y="%s" height="16" rx="2" class="wu"/>`, num2(at(l.Start)), num2(math.Min(at(l.Start+l.Setup), last)-at(l.Start)), num(y))
 		}
 	}
-	if last > 78 { // no room after the bar
-		w.f(`<text x="%s%%" dx="-6" y="%s" class="val in end">%s</text></g>`, num2(last), num(y+12), esc(l.Text))
+	if math.Max(last, ghost) > 88 && last-at(finiteOr(l.Start, 0)) > 12 { // no room after the bar, and some in it
+		w.f(`<text x="%s%%" dx="-6" y="%s" class="val in end">%s</text></g>`, num2(math.Min(last, upTo(at(l.Start+finiteOr(l.Usual, s.max)), 100))), num(y+12), esc(l.Text))
 		return
 	}
+	last = math.Min(math.Max(last, ghost), 92)
 	w.f(`<text x="%s%%" dx="6" y="%s" class="val">%s</text></g>`, num2(last), num(y+12), esc(l.Text))
 }

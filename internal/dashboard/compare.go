@@ -1,0 +1,271 @@
+package dashboard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/dashboard/chart"
+)
+
+// comparePage puts two times, branches or workflows side by side.
+func (d *Dashboard) comparePage(ctx context.Context, v *view) (string, *Page, error) {
+	p := &Page{Title: "Compare", Tab: "Compare", Crumbs: v.crumbs()}
+	b := board{Filters: v.form(ctx, v.base()+"/compare", byRange|byRef|byWorkflow|byTrigger|byRestarts|byVersus)}
+	b.Filters.Fields = append(b.Filters.Fields, v.againstField(ctx))
+	b.Filters.CSV = csvHref(v.dataHref("differences"))
+	p.Data = &b
+	c, err := d.comparison(ctx, v)
+	wrong, isField := errors.AsType[*analytics.FieldError](err)
+	switch {
+	case isField:
+		b.Empty = &Empty{Text: wrong.Reason, Links: []Link{{"Compare with the period before", v.href("compare", "vs", "")}}}
+		return "board", p, nil
+	case err != nil:
+		return "", nil, err
+	}
+	p.Sub = "A: " + v.sideWords(&c.Base) + " · B: " + v.sideWords(&c.Head)
+	b.Lead = judgement(c)
+	b.Rows = d.fill(ctx, v, p, []string{"differences"}, []string{"wide curves", "what-changed"}, []string{"job-differences"})
+	return "board", p, nil
+}
+
+// comparison asks for the two sides; B is what the filter says.
+func (d *Dashboard) comparison(ctx context.Context, v *view) (*analytics.Comparison, error) {
+	return once(v, "compare", func() (*analytics.Comparison, error) {
+		base, err := analytics.ParseBase(v.query, v.filter)
+		if err != nil {
+			return nil, err
+		}
+		return d.Analytics.Compare(ctx, base, v.filter, "active", .5)
+	})
+}
+
+// againstField chooses a branch to compare with.
+func (v *view) againstField(ctx context.Context) field {
+	choices, err := v.d.choices(ctx, v)
+	if err != nil {
+		choices = analytics.Choices{}
+	}
+	options := []option{{Value: "", Name: "The same"}, {Value: analytics.DefaultRef, Name: "Default"}, {Value: analytics.AnyRef, Name: "All"}, {Value: analytics.ChangeRef, Name: "Merge requests"}}
+	for _, name := range choices.Refs {
+		options = append(options, option{Value: name, Name: name})
+	}
+	return chosen(field{Label: "A's branch", Name: "vs_ref"}, v.query["vs_ref"], options)
+}
+
+// sideWords names a side.
+func (v *view) sideWords(s *analytics.Side) string {
+	own := view{filter: v.filter}
+	own.filter.Window = analytics.Window{From: time.Time(s.From), To: time.Time(s.To)}
+	own.filter.Refs = s.Refs
+	words := own.refWords() + ", " + own.rangeWords()
+	if len(s.Workflows) > 0 {
+		words = strings.Join(s.Workflows, ", ") + " of " + words
+	}
+	return words
+}
+
+// judgement says in a sentence whether B is slower.
+func judgement(c *analytics.Comparison) template.HTML {
+	a := c.Asked
+	if a.BaseS == nil || a.HeadS == nil || a.Gain == nil {
+		return `<aside class="finding better"><div><p>One of the two sides has no pipelines that succeeded: there is nothing to compare.</p></div></aside>`
+	}
+	verb, class := "slower", ""
+	if a.Gain.ChangeS < 0 {
+		verb, class = "faster", " better"
+	}
+	if i := a.Gain.Interval; i == nil || i.LowS <= 0 && i.HighS >= 0 {
+		verb, class = "not clearly different", " better"
+	}
+	w := &htmlWriter{}
+	w.f(`<aside class="finding%s" aria-label="Result"><div><p><b>B is %s.</b> The p50 went from %s to <b>%s</b> (%s)`, class, verb, chart.Duration(*a.BaseS), chart.Duration(*a.HeadS), chart.Signed(chart.Seconds, a.Gain.ChangeS))
+	if i := a.Gain.Interval; i != nil {
+		w.f(`, with 95 %% confidence between %s and %s`, chart.Signed(chart.Seconds, i.LowS), chart.Signed(chart.Seconds, i.HighS))
+	}
+	w.f(`.</p>`)
+	if a.P != nil {
+		w.f(`<p class="more">%s (Mann–Whitney). This address is the evidence: Copy link keeps the two times.</p>`, chance(*a.P))
+	}
+	w.f(`</div></aside>`)
+	return w.html()
+}
+
+// metricName is what people call a metric.
+func metricName(metric string) string {
+	if name, ok := map[string]string{"active": "Pipeline duration", "wall": "Wall time", "queue": "Queued"}[metric]; ok {
+		return name
+	}
+	if phase, ok := strings.CutPrefix(metric, "time_to_"); ok {
+		return "Time to " + phase
+	}
+	return metric
+}
+
+func (d *Dashboard) differencesCard(ctx context.Context, v *view) (Card, error) {
+	c := Card{Title: "The figures", Question: "What is longer, and is that more than chance?", Define: "compare", TableShown: true}
+	a, err := d.comparison(ctx, v)
+	if err != nil {
+		return c, err
+	}
+	c.Table = differences("Metric", "metric", a.Metrics, func(string) string { return "" }, metricName)
+	c.Body = shown(&c, true)
+	return c, nil
+}
+
+func (d *Dashboard) jobDifferencesCard(ctx context.Context, v *view) (Card, error) {
+	c := Card{Title: "Jobs", Question: "Which jobs differ?", Define: "compare", TableShown: true}
+	a, err := d.comparison(ctx, v)
+	if err != nil {
+		return c, err
+	}
+	jobs := a.Jobs[:min(len(a.Jobs), 50)]
+	c.Table = differences("Job", "job", jobs, func(job string) string { return v.jobHref(v.project.Name, job) }, func(job string) string { return strings.TrimPrefix(job, "job_run:") })
+	if len(jobs) == 0 {
+		c.Empty = &Empty{Text: "No job has run on both sides."}
+		return c, nil
+	}
+	c.Body = shown(&c, true)
+	return c, nil
+}
+
+// differences is a table of both sides.
+func differences(head, fieldName string, all []analytics.Difference, href, name func(string) string) Table {
+	t := Table{Columns: []Column{
+		{head, fieldName, false},
+		{"A: count", "base_count", true},
+		{"A: p50", "base_p50_s", true},
+		{"A: p95", "base_p95_s", true},
+		{"B: count", "head_count", true},
+		{"B: p50", "head_p50_s", true},
+		{"B: p95", "head_p95_s", true},
+		{"Change of p50", "p50_change_s", true},
+		{"95 %", "p50_interval_s", true},
+		{"p", "p", true},
+	}}
+	for _, one := range all {
+		label := name(one.Metric)
+		r := Row{Cells: []Cell{{label, strings.TrimPrefix(one.Metric, "job_run:")}}, Href: href(label)}
+		for _, s := range []*analytics.Spread{one.Base, one.Head} {
+			if s == nil {
+				r.Cells = append(r.Cells, countCell(0), Cell{"–", nil}, Cell{"–", nil})
+				continue
+			}
+			r.Cells = append(r.Cells, countCell(int64(s.Count)), Cell{chart.Duration(s.P50S), s.P50S}, Cell{chart.Duration(s.P95S), s.P95S})
+		}
+		change, interval, p := Cell{"–", nil}, Cell{"–", nil}, Cell{"–", nil}
+		if g := one.P50; g != nil {
+			change = Cell{chart.Signed(chart.Seconds, g.ChangeS), g.ChangeS}
+			if g.Interval != nil {
+				interval = Cell{chart.Signed(chart.Seconds, g.Interval.LowS) + " to " + chart.Signed(chart.Seconds, g.Interval.HighS), fmt.Sprintf("%.3f..%.3f", g.Interval.LowS, g.Interval.HighS)}
+			}
+		}
+		if one.P != nil {
+			p = Cell{strings.TrimPrefix(strings.TrimPrefix(chance(*one.P), "p = "), "p "), *one.P}
+		}
+		r.Cells = append(r.Cells, change, interval, p)
+		t.Rows = append(t.Rows, r)
+	}
+	return t
+}
+
+func (d *Dashboard) curvesCard(ctx context.Context, v *view) (Card, error) {
+	c := Card{
+		Title: "Pipeline duration, all of it", Question: "Is it a shift of all, or a longer tail?", Define: "compare",
+		Legend: []Sign{sign("line", "e0", "A"), sign("line", "e1", "B")},
+	}
+	a, err := d.comparison(ctx, v)
+	if err != nil {
+		return c, err
+	}
+	if len(a.BaseCurve) == 0 && len(a.HeadCurve) == 0 {
+		c.Empty = &Empty{Text: "Neither side has pipelines."}
+		return c, nil
+	}
+	picture := chart.ECDF{ID: "curves", Height: 300}
+	c.Table = Table{Columns: []Column{{"Side", "side", false}, {"Part of pipelines", "share", true}, {"took no longer than", "value_s", true}}}
+	for _, side := range []struct {
+		name  string
+		curve []analytics.CurvePoint
+	}{{"A", a.BaseCurve}, {"B", a.HeadCurve}} {
+		curve := chart.Curve{Name: side.name}
+		for _, p := range side.curve {
+			curve.Points = append(curve.Points, chart.Point{Value: p.Seconds, Share: p.Share})
+			c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{textCell(side.name), {percent(p.Share), p.Share}, {chart.Duration(p.Seconds), p.Seconds}}})
+		}
+		picture.Curves = append(picture.Curves, curve)
+	}
+	c.Desc = "For each duration, which part of the pipelines took no longer."
+	if a.Asked.BaseS != nil && a.Asked.HeadS != nil {
+		c.Desc += " Half of A took no longer than " + chart.Duration(*a.Asked.BaseS) + ", half of B no longer than " + chart.Duration(*a.Asked.HeadS) + "."
+	}
+	c.Plots = []chart.Plot{picture.Plot()}
+	return c, nil
+}
+
+// whatChangedCard splits the change of the mean over the jobs.
+func (d *Dashboard) whatChangedCard(ctx context.Context, v *view) (Card, error) {
+	c := Card{Title: "What changed", Question: "Which job did it?", Define: "attribution"}
+	a, err := d.comparison(ctx, v)
+	if err != nil {
+		return c, err
+	}
+	attributed(&c, v, a.Attribution)
+	return c, nil
+}
+
+// shownParts is how many parts a picture has; the rest are one.
+const shownParts = 8
+
+// attributed fills a card with an attribution.
+func attributed(c *Card, v *view, a *analytics.Attribution) {
+	if a == nil || len(a.Parts) == 0 {
+		c.Empty = &Empty{Text: "There is no critical path on both sides to compare."}
+		return
+	}
+	picture := chart.Contrib{ID: c.ID}
+	c.Table = Table{Columns: []Column{{"Part", "part", false}, {"Before", "before_s", true}, {"After", "after_s", true}, {"Change", "change_s", true}}}
+	rest := 0.0
+	for i, s := range a.Parts {
+		name := partName(s)
+		if i < shownParts {
+			picture.Parts = append(picture.Parts, chart.Part{Name: name, Delta: s.ChangeS})
+		} else {
+			rest += s.ChangeS
+		}
+		r := Row{Cells: []Cell{textCell(name), {chart.Duration(s.BeforeS), s.BeforeS}, {chart.Duration(s.AfterS), s.AfterS}, {chart.Signed(chart.Seconds, s.ChangeS), s.ChangeS}}}
+		if job := said(s.Job); job != "" {
+			r.Href = v.jobHref(v.project.Name, job)
+		}
+		c.Table.Rows = append(c.Table.Rows, r)
+	}
+	if len(a.Parts) > shownParts {
+		picture.Parts = append(picture.Parts, chart.Part{Name: plural(int64(len(a.Parts)-shownParts), "other part"), Delta: rest})
+	}
+	w := &htmlWriter{}
+	w.f(`Mean wall time <b>%s</b>, from %s to %s. The parts add up exactly: time is counted only on each pipeline's critical path.`, chart.Signed(chart.Seconds, a.TotalS), chart.Duration(a.BeforeS), chart.Duration(a.AfterS))
+	c.Note = w.html()
+	c.Desc = picture.Describe()
+	c.Plots = []chart.Plot{picture.Plot()}
+}
+
+// partName names a part of the critical path for people.
+func partName(s analytics.Share) string {
+	job := said(s.Job)
+	switch s.Part {
+	case analytics.PartRun:
+		return job
+	case analytics.PartQueue:
+		return job + ", queue"
+	case analytics.PartBlocked:
+		return "waiting for a person"
+	case analytics.PartRetry:
+		return "retries"
+	}
+	return "not known"
+}
