@@ -345,3 +345,17 @@ func TestAdoptionKeepsTheOwner(t *testing.T) {
 	must(t, db, "GRANT USAGE ON SCHEMA public TO "+owner)
 	must(t, db, "SET ROLE "+owner+"; SELECT * FROM metrics_pipeline, metrics_job, metrics_build, metrics_job_failed; RESET ROLE")
 }
+
+// A takeover runs all migrations in its own transaction, and cuts their files
+// in halves by itself.
+func TestMigrationsCanShareATransaction(t *testing.T) {
+	t.Parallel()
+	for _, m := range migrations(t, "postgres") {
+		if strings.Contains(m.up, "NO TRANSACTION") || strings.Contains(strings.ToUpper(m.up), " CONCURRENTLY ") {
+			t.Errorf("%s can't run in a transaction", m.name)
+		}
+		if strings.Count(m.up, "-- +goose Up\n") != 1 {
+			t.Errorf("%s has no line that is -- +goose Up alone", m.name)
+		}
+	}
+}
