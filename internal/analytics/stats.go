@@ -112,12 +112,17 @@ func (answer *StatsAnswer) summarize(ctx context.Context, read *store.Reading, f
 // scanSummary reads a row that has a count, a mean and percentiles, both in
 // milliseconds, between one column or none (nil) and others.
 func scanSummary(scan store.Scan, fractions []float64, to *Summary, before any, after ...any) error {
-	var values store.Floats
-	columns := append([]any{&to.Count, secondsIn{&to.MeanS}, &values}, after...)
-	if before != nil {
-		columns = append([]any{before}, columns...)
+	if before == nil {
+		return scanSummaryOf(scan, fractions, to, nil, after...)
 	}
-	err := scan(columns...)
+	return scanSummaryOf(scan, fractions, to, []any{before}, after...)
+}
+
+// scanSummaryOf is scanSummary with any number of columns before.
+func scanSummaryOf(scan store.Scan, fractions []float64, to *Summary, before []any, after ...any) error {
+	var values store.Floats
+	columns := append(slices.Clip(before), &to.Count, secondsIn{&to.MeanS}, &values)
+	err := scan(append(columns, after...)...)
 	to.Percentiles = percentilesOf(fractions, values)
 	return err
 }

@@ -87,14 +87,22 @@ func (a *API) Register(m *Mux) {
 // /api/v1/NAME, and as CSV at /api/v1/NAME.csv unless the name ends with a number.
 func (a *API) questions() map[string]question {
 	return map[string]question{
+		"breakdown":            plain(a.analytics.Breakdown),
 		"changes":              a.changes,
 		"compare":              a.compare,
+		"concurrency":          plain(a.analytics.Concurrency),
 		"cost":                 a.cost,
+		"critical-path":        plain(a.analytics.CriticalPath),
 		"dora":                 a.dora,
 		"findings":             a.findings,
 		"flaky":                a.flaky,
+		"job":                  plain(a.analytics.Job),
+		"jobs":                 a.jobs,
+		"outcomes":             plain(a.analytics.Outcomes),
+		"overview":             plain(a.analytics.Projects),
 		"pipelines":            a.pipelines,
 		"pipelines/{id}":       a.pipeline,
+		"queue":                plain(a.analytics.Queue),
 		"regressions/backtest": a.backtest,
 		"restarts":             a.restarts,
 		"stats":                a.stats,

@@ -96,7 +96,7 @@ func questionNames(t *testing.T) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`(?m)^\t\t"([a-z/{}_]+)": +a\.`).FindAllSubmatch(source, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\t\t"([a-z/{}_-]+)": +(?:a\.|plain\()`).FindAllSubmatch(source, -1) {
 		names = append(names, string(m[1]))
 	}
 	if len(names) == 0 {

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"fmt"
 	"mime"
 	"net/http"
@@ -104,6 +105,22 @@ func (a *API) stats(r *http.Request, q url.Values, f analytics.Filter) (tabular,
 		return nil, err
 	}
 	return a.analytics.Stats(r.Context(), f, q.Get("metric"), fractions)
+}
+
+// plain is a question that has no parameters of its own.
+func plain[T tabular](ask func(ctx context.Context, f analytics.Filter) (T, error)) question {
+	return func(r *http.Request, _ url.Values, f analytics.Filter) (tabular, error) {
+		return ask(r.Context(), f)
+	}
+}
+
+// jobs says which jobs to look at first.
+func (a *API) jobs(r *http.Request, q url.Values, f analytics.Filter) (tabular, error) {
+	p, err := pageIn(q)
+	if err != nil {
+		return nil, err
+	}
+	return a.analytics.Jobs(r.Context(), f, p)
 }
 
 // pipelines lists pipelines.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/csv"
 	"net/http"
 	"strconv"
 	"strings"
@@ -98,4 +99,26 @@ func TestBadQuestions(t *testing.T) {
 	}
 	f.get(t, "/api/v1/stats?project=nobody", http.StatusNotFound)
 	f.get(t, "/api/v1/stats.csv?project=nobody", http.StatusNotFound)
+}
+
+// Every answer is as described, with pipelines and without, and its CSV has as
+// many cells in each row.
+func TestEveryQuestion(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		f := seeded(t, s)
+		for _, name := range []string{"breakdown", "concurrency", "critical-path", "job", "jobs", "outcomes", "overview", "pipelines", "queue", "stats"} {
+			for _, query := range []string{november + "&job=e2e", november + "&job=e2e&vs=none&ref=@all&tz=Europe/Berlin", "job=e2e&ref=nobody"} {
+				f.get(t, "/api/v1/"+name+"?"+query, http.StatusOK)
+				body := f.get(t, "/api/v1/"+name+".csv?"+query, http.StatusOK)
+				if _, err := csv.NewReader(strings.NewReader(body)).ReadAll(); err != nil {
+					t.Errorf("%s as CSV: %v", name, err)
+				}
+			}
+			f.get(t, "/api/v1/"+name+"?job=e2e&range=never", http.StatusBadRequest)
+			f.get(t, "/api/v1/"+name+"?job=e2e&project=nobody", http.StatusNotFound)
+		}
+		f.get(t, "/api/v1/job?job=a&job=b", http.StatusBadRequest)
+		f.get(t, "/api/v1/jobs?sort=color", http.StatusBadRequest)
+	})
 }
