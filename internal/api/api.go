@@ -67,6 +67,8 @@ func (a *API) Register(m *Mux) {
 	m.Handle("GET /api/v1/completeness", store.ScopeRead, a.getCompleteness)
 	m.Handle("GET /api/v1/projects", store.ScopeRead, a.getProjects)
 	m.Handle("GET /api/v1/project", store.ScopeRead, a.getProject)
+	m.Handle("GET /api/v1/project/settings", store.ScopeRead, a.getSettings)
+	m.Handle("PUT /api/v1/project/settings", store.ScopeAdmin, a.putSettings)
 	m.Handle("GET /api/v1/deliveries", store.ScopeRead, a.getDeliveries)
 	m.Handle("GET /api/v1/deliveries/{id}", store.ScopeRead, a.getDelivery)
 	m.Handle("GET /api/v1/deliveries/{id}/body", store.ScopeAdmin, a.getDeliveryBody)

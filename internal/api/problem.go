@@ -52,6 +52,7 @@ const (
 	kindForbidden    = "forbidden"
 	kindHost         = "unknown-host"
 	kindParameter    = "bad-parameter"
+	kindSettings     = "invalid-settings"
 	kindClash        = "number-taken"
 	kindGone         = "body-gone"
 	kindHeader       = "bad-header"

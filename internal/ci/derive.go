@@ -64,14 +64,14 @@ type DerivedAttempt struct {
 
 // Derive computes all that follows from the record's words. defaultBranch is
 // the project's, empty while nobody has said which.
-func (rec *Record) Derive(phases Phases, defaultBranch string) {
+func (rec *Record) Derive(by Definitions, defaultBranch string) {
 	rec.deriveLegacy()
 	counted := rec.counted()
 	number(counted)
 	for _, a := range rec.Attempts {
 		a.deriveTimes()
 		if a.Legacy == "" {
-			a.Phase = phases.of(&a.Attempt)
+			a.Phase = by.Phases.of(&a.Attempt)
 		}
 	}
 	d := Derived{Counted: len(counted), Ref: rec.Words.Pipeline.Ref}
@@ -89,13 +89,13 @@ func (rec *Record) Derive(phases Phases, defaultBranch string) {
 	if alone && rec.Legacy.HasRestarts != nil {
 		d.HasRestarts = *rec.Legacy.HasRestarts
 	}
-	d.Phases = phases.times(counted, d.CreatedAt)
+	d.Phases = by.Phases.times(counted, d.CreatedAt)
 	if alone {
 		d.Phases = rec.reportedPhases(d.Phases)
 	}
 	rec.Derived = d
 	rec.Metrics = rec.metrics(counted)
-	rec.derivePass(counted, DefaultLateAfter)
+	rec.derivePass(counted, by.LateAfter)
 }
 
 // derivePass splits the time of the first pass.

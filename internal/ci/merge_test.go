@@ -18,7 +18,7 @@ func merged(messages []ci.Report) *ci.Record {
 	for i := range messages {
 		rec.Merge(&messages[i])
 	}
-	rec.Derive(ci.DefaultPhases(), "")
+	rec.Derive(ci.DefaultDefinitions(), "")
 	return rec
 }
 

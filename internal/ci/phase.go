@@ -2,20 +2,22 @@ package ci
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"time"
 )
 
-// A Phase is a set of jobs, such as all end-to-end tests.
+// A Phase is a set of jobs, such as all end-to-end tests, or of steps of jobs.
+// All texts but the name are patterns: * stands for any characters, ? for one.
 type Phase struct {
 	Name string `json:"name"`
-	// Stages and Jobs are names; a job belongs to the phase when it is in one
-	// of the stages, has one of the names (empty: any), and is not in NotJobs.
+	// A job belongs to the phase when its stage is of one of Stages, its name of
+	// one of Jobs, and its name of none of NotJobs. An empty list asks nothing.
 	Stages  []string `json:"stages,omitempty"`
 	Jobs    []string `json:"jobs,omitempty"`
 	NotJobs []string `json:"not_jobs,omitempty"`
+	// Steps, if there are any, make it a phase of the steps of these jobs with
+	// such names. A job is in one phase at most; its steps may be in more.
+	Steps []string `json:"steps,omitempty"`
 }
 
 // The phases that the original knew.
@@ -35,20 +37,19 @@ func DefaultPhases() Phases {
 	}
 }
 
-// Hash identifies the definitions; rows computed with others are out of date.
-func (ps Phases) Hash() string {
-	sum := sha256.Sum256([]byte(encode(ps)))
-	return hex.EncodeToString(sum[:8])
-}
-
 func (ps Phases) of(a *Attempt) string {
-	for _, p := range ps {
-		if slices.Contains(p.Stages, a.Stage) && (len(p.Jobs) == 0 || slices.Contains(p.Jobs, a.Name)) &&
-			!slices.Contains(p.NotJobs, a.Name) {
+	for i := range ps {
+		if p := &ps[i]; len(p.Steps) == 0 && p.has(a) {
 			return p.Name
 		}
 	}
 	return ""
+}
+
+// has tells whether the attempt's job is one of the phase's.
+func (p *Phase) has(a *Attempt) bool {
+	return (len(p.Stages) == 0 || matchesAny(p.Stages, a.Stage)) && (len(p.Jobs) == 0 || matchesAny(p.Jobs, a.Name)) &&
+		!matchesAny(p.NotJobs, a.Name)
 }
 
 // PhaseTimes says when a phase of one pipeline ran. Nil and zero are unknown.
@@ -75,6 +76,7 @@ func (ps Phases) times(attempts []*AttemptRecord, created time.Time) []PhaseTime
 		}
 		t.add(a)
 	}
+	ps.addSteps(byName, attempts)
 	all := make([]PhaseTimes, 0, len(byName))
 	for _, t := range byName {
 		if !t.FirstStart.IsZero() && !created.IsZero() {
@@ -104,6 +106,61 @@ func (t *PhaseTimes) add(a *AttemptRecord) {
 		}
 		t.WorkMS = &work
 	}
+}
+
+// addSteps sums up the steps of the phases that are made of such. The entries
+// of a legacy report are of its own phases alone.
+func (ps Phases) addSteps(byName map[string]*PhaseTimes, attempts []*AttemptRecord) {
+	for i := range ps {
+		p := &ps[i]
+		if len(p.Steps) == 0 {
+			continue
+		}
+		t := &PhaseTimes{Phase: p.Name}
+		for _, a := range attempts {
+			if a.Legacy == "" && len(a.Steps) > 0 && p.has(&a.Attempt) {
+				t.addSteps(p.stepsOf(a))
+			}
+		}
+		if t.Attempts > 0 {
+			byName[p.Name] = t
+		}
+	}
+}
+
+// stepsOf returns the steps of the phase, out of the first source that tells
+// of one: several sources tell of the same steps.
+func (p *Phase) stepsOf(a *AttemptRecord) (mine []Step) {
+	for _, s := range a.Steps {
+		if matchesAny(p.Steps, s.Name) && (len(mine) == 0 || mine[0].Source == s.Source) {
+			mine = append(mine, s)
+		}
+	}
+	return mine
+}
+
+func (t *PhaseTimes) addSteps(steps []Step) {
+	if len(steps) == 0 {
+		return
+	}
+	t.Attempts++
+	work := int64(0)
+	if t.WorkMS != nil {
+		work = *t.WorkMS
+	}
+	for _, s := range steps {
+		work += Millis(s.DurationS)
+		if s.StartedAt.IsZero() {
+			continue
+		}
+		if t.FirstStart.IsZero() || s.StartedAt.Before(t.FirstStart) {
+			t.FirstStart = s.StartedAt
+		}
+		if end := s.StartedAt.Add(time.Duration(Millis(s.DurationS)) * time.Millisecond); end.After(t.LastFinish) {
+			t.LastFinish = end
+		}
+	}
+	t.WorkMS = &work
 }
 
 // reportedPhases puts the legacy report's own figures of phase e2e in place

@@ -36,6 +36,7 @@ func (e *env) commands() []*cobra.Command {
 		e.markCommand(),
 		e.migrateCommand(),
 		e.pushCommand(),
+		e.recomputeCommand(),
 		e.serveCommand(),
 		e.tokenCommand(),
 		e.healthcheckCommand(),

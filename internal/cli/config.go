@@ -49,7 +49,7 @@ func fromDocument(path string, body ast.Node, flags, known *pflag.FlagSet) error
 		if known.Lookup(key) == nil || key == "config" {
 			return fmt.Errorf("%s: there is no setting %q; its name is that of a flag of serve, without the dashes in front", at, key)
 		}
-		value, err := scalar(pair.Value)
+		value, err := textOf(key, pair.Value)
 		if err != nil {
 			return fmt.Errorf("%s: the setting %q %w", at, key, err)
 		}
@@ -61,6 +61,14 @@ func fromDocument(path string, body ast.Node, flags, known *pflag.FlagSet) error
 		}
 	}
 	return nil
+}
+
+// textOf is a value as one would write it after the flag of that name.
+func textOf(key string, node ast.Node) (string, error) {
+	if _, isNull := node.(*ast.NullNode); key == "phases" && !isNull {
+		return node.String(), nil
+	}
+	return scalar(node)
 }
 
 // scalar is a value as one would write it after a flag; a list is joined by

@@ -25,6 +25,7 @@ type serving struct {
 	logging
 	reconciling
 	signingIn
+	definitions
 
 	listen, tlsCert, tlsKey, baseURL, anonymous, framers string
 	maxBody                                              size
@@ -66,6 +67,7 @@ func (s *serving) flags(fs *pflag.FlagSet) {
 	s.logging.flags(fs)
 	s.reconciling.flags(fs)
 	s.signingIn.flags(fs)
+	s.definitions.flags(fs)
 	fs.StringVar(&s.tlsCert, "tls-cert", "", "a PEM `file` with the certificate, to serve HTTPS")
 	fs.StringVar(&s.tlsKey, "tls-key", "", "a PEM `file` with the certificate's key")
 	fs.StringVar(&s.baseURL, "base-url", "", "the `URL` by which people reach the server, if it is not the listener's")
@@ -91,6 +93,9 @@ func (s *serving) run(ctx context.Context, e *env) error {
 		return err
 	}
 	c.Log, c.Store = log, s.store(log)
+	if c.Store.Definitions, err = s.definitions.ci(); err != nil {
+		return err
+	}
 	srv, err := server.New(ctx, c)
 	if err != nil {
 		return err

@@ -249,6 +249,7 @@ func (s *Server) background(ctx context.Context, st *store.Store) (stop func()) 
 		r := &collect.Reconciler{Store: st, Source: source, Every: s.c.ReconcileEvery, Since: s.c.ReconcileSince, Log: s.log}
 		wg.Go(func() { r.Run(ctx) })
 	}
+	wg.Go(func() { st.Lead(ctx, "recompute", st.KeepDerived) })
 	return func() {
 		cancel()
 		wg.Wait()

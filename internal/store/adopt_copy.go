@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 )
 
 // adoptChunk is how many pipelines are held in memory at once, three times
@@ -30,7 +32,11 @@ func (m *Migrator) copyOriginal(ctx context.Context, conn *sql.Conn, tx *sql.Tx,
 	// What is held is small and short-lived: collecting it at each doubling took
 	// a fifth of the time.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	phases, hash := m.config.Phases, m.config.Phases.Hash()
+	by := ci.DefaultDefinitions()
+	if m.config.Definitions != nil {
+		by = *m.config.Definitions
+	}
+	in := &inForce{by, by.Hash()}
 	var copied [4]int64 // as in originalTables
 	// The rows of one chunk are derived while those of the one before are on
 	// their way into the database.
@@ -43,7 +49,7 @@ func (m *Migrator) copyOriginal(ctx context.Context, conn *sql.Conn, tx *sql.Tx,
 				return fmt.Errorf("read the pipelines %d to %d: %w", source.bounds[i], source.bounds[i+1], err)
 			}
 			derived = make(chan *adoptedRows, 1)
-			go func(to chan<- *adoptedRows) { to <- deriveAdopted(chunk, phases, hash) }(derived)
+			go func(to chan<- *adoptedRows) { to <- deriveAdopted(chunk, in) }(derived)
 		}
 		if ready != nil {
 			rows := <-ready

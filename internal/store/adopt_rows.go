@@ -184,14 +184,14 @@ type adoptedRows struct {
 
 // deriveAdopted makes the rows of pipelines as Save makes them of a report, but
 // for the ids, which stay those of the original.
-func deriveAdopted(chunk []*adoptee, phases ci.Phases, hash string) *adoptedRows {
+func deriveAdopted(chunk []*adoptee, by *inForce) *adoptedRows {
 	all := &adoptedRows{pipelines: make([][]any, 0, len(chunk)), phases: make([][]any, 0, 2*len(chunk))}
 	jobs := reportedJobs
 	for _, a := range chunk {
 		if a.legacy.HasRunners() {
 			jobs = jobsTable
 		}
-		all.add(a, phases, hash)
+		all.add(a, by)
 	}
 	for _, c := range []struct {
 		table *table
@@ -204,11 +204,11 @@ func deriveAdopted(chunk []*adoptee, phases ci.Phases, hash string) *adoptedRows
 	return all
 }
 
-func (r *adoptedRows) add(a *adoptee, phases ci.Phases, hash string) {
+func (r *adoptedRows) add(a *adoptee, by *inForce) {
 	rec := &ci.Record{Legacy: &a.legacy}
-	rec.Derive(phases, "")
+	rec.Derive(by.Definitions, "")
 	created := millisOf(rec.CreatedAt)
-	r.pipelines = append(r.pipelines, pipelineRow(a.key, a.rowID, rec, "", hash))
+	r.pipelines = append(r.pipelines, pipelineRow(a.key, a.rowID, rec, "", by.hash))
 	r.counts[0]++
 	position := map[ci.LegacyKind]int{}
 	for i := range a.legacy.Entries {

@@ -94,8 +94,8 @@ func (s *Store) prepareRows(q *request, p project) {
 	rec := &ci.Record{}
 	rec.Merge(&q.report)
 	branch := branchInForce(&q.report, p)
-	rec.Derive(s.config.Phases, branch)
-	w := s.rowsOf(key{p.id, q.report.Pipeline.ID}, rec, branch)
+	rec.Derive(p.by.Definitions, branch)
+	w := s.rowsOf(key{p.id, q.report.Pipeline.ID}, rec, branch, p.by.hash)
 	q.prepared, q.project = &w, p
 }
 

@@ -50,7 +50,7 @@ func (s *Store) Export(ctx context.Context, after Position) (all []ci.Report, la
 	}
 	for _, k := range keys {
 		if l := byKey[k]; l != nil { // deleted by hand just now
-			l.rec.Derive(s.config.Phases, l.branchInForce)
+			l.rec.Derive(s.byDefault.Definitions, l.branchInForce)
 			all = append(all, l.rec.Export(l.branchInForce))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 type project struct {
 	id            int64
 	defaultBranch string
+	by            *inForce // equal definitions are one pointer
 }
 
 // A projectCache remembers projects by name, so that a known name causes no
@@ -46,6 +47,13 @@ func (c *projectCache) put(name string, p project, now time.Time) {
 		c.byName = map[string]cachedProject{}
 	}
 	c.byName[name] = cachedProject{p, now.Add(projectTTL)}
+}
+
+// forget makes the next report ask the database anew.
+func (c *projectCache) forget(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.byName, name)
 }
 
 // resolve returns the projects of the batch, making those that are new: in a
@@ -131,17 +139,18 @@ func (s *Store) readProjects(ctx context.Context, names []string, found map[stri
 	}
 	defer func() { _ = tx.Rollback() }() // it only reads
 	read := map[string]bool{}
-	query := statement{projectsTable, "SELECT p.id, p.name, p.default_branch FROM %s CROSS JOIN projects p WHERE p.name = staged.name"}
+	query := statement{projectsTable, `SELECT p.id, p.name, p.default_branch, c.settings
+		FROM %s CROSS JOIN projects p LEFT JOIN project_settings c ON c.id = p.id WHERE p.name = staged.name`}
 	err = s.query(ctx, tx, query, namesAsRows(names), func(rows *sql.Rows) error {
 		var (
-			p      project
-			name   string
-			branch sql.NullString
+			p                project
+			name             string
+			branch, settings sql.NullString
 		)
-		if err := rows.Scan(&p.id, &name, &branch); err != nil {
+		if err := rows.Scan(&p.id, &name, &branch, &settings); err != nil {
 			return err
 		}
-		p.defaultBranch = branch.String
+		p.defaultBranch, p.by = branch.String, s.definitionsOf(name, settings.String)
 		found[name], read[name] = p, true
 		s.projects.put(name, p, s.config.Now())
 		return nil

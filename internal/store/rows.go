@@ -22,12 +22,20 @@ type written struct {
 }
 
 // rowsOf makes the rows of a record that has been derived.
-func (s *Store) rowsOf(k key, rec *ci.Record, branchInForce string) written {
+func (s *Store) rowsOf(k key, rec *ci.Record, branchInForce, hash string) written {
+	return rowsWith(s.rowIDs.take(len(rec.Attempts)+1), k, rec, branchInForce, hash)
+}
+
+// derivedRows makes the rows of a record that is stored: these keep their ids.
+func derivedRows(k key, rec *ci.Record, branchInForce, hash string) written {
+	return rowsWith(0, k, rec, branchInForce, hash)
+}
+
+func rowsWith(rowID int64, k key, rec *ci.Record, branchInForce, hash string) written {
 	created := millisOf(rec.CreatedAt)
 	attempts := rec.Sorted()
-	rowID := s.rowIDs.take(len(attempts) + 1)
 	w := written{
-		reported: rec.OnlyLegacy() && !rec.Legacy.HasRunners(), pipeline: pipelineRow(k, rowID, rec, branchInForce, s.phasesHash), jobs: make([][]any, len(attempts)),
+		reported: rec.OnlyLegacy() && !rec.Legacy.HasRunners(), pipeline: pipelineRow(k, rowID, rec, branchInForce, hash), jobs: make([][]any, len(attempts)),
 	}
 	for i, a := range attempts {
 		w.jobs[i] = jobRow(k, rowID-int64(i)-1, a, created)
@@ -39,7 +47,7 @@ func (s *Store) rowsOf(k key, rec *ci.Record, branchInForce string) written {
 	return w
 }
 
-func pipelineRow(k key, rowID int64, rec *ci.Record, branchInForce, phasesHash string) []any {
+func pipelineRow(k key, rowID int64, rec *ci.Record, branchInForce, hash string) []any {
 	p := &rec.Words.Pipeline
 	row := make([]any, 0, len(pipelinesTable.columns))
 	row = append(row,
@@ -48,7 +56,7 @@ func pipelineRow(k key, rowID int64, rec *ci.Record, branchInForce, phasesHash s
 		nullText(string(p.State)), nullText(string(p.Result)), nullText(p.RawStatus),
 		millisOf(rec.CreatedAt), nullTime(p.StartedAt), nullTime(p.FinishedAt), nullTime(p.UpdatedAt), nullText(rec.Ranks.String()),
 		rec.CreatedKnown, nullText(branchInForce), onDefault(rec), string(rec.State), nullText(string(rec.Result)),
-		rec.HasRestarts, int64(rec.Counted), phasesHash,
+		rec.HasRestarts, int64(rec.Counted), hash,
 	)
 	row = append(row, rec.Legacy != nil)
 	if l := rec.Legacy; l != nil {

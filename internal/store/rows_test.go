@@ -14,7 +14,7 @@ import (
 // out, and every row has as many fields as its table has columns.
 func TestRowsFitTheirTables(t *testing.T) {
 	t.Parallel()
-	s := &Store{config: Config{Phases: ci.DefaultPhases()}}
+	s := &Store{}
 	rapid.Check(t, func(t *rapid.T) {
 		truth := citest.DrawTruth(t)
 		rec := &ci.Record{}
@@ -27,8 +27,8 @@ func TestRowsFitTheirTables(t *testing.T) {
 				rec.Merge(&m)
 			}
 		}
-		rec.Derive(s.config.Phases, "main")
-		w := s.rowsOf(key{1, 1}, rec, "main")
+		rec.Derive(ci.DefaultDefinitions(), "main")
+		w := s.rowsOf(key{1, 1}, rec, "main", "")
 		check(t, pipelinesTable, reportedPipelines, w.reported, w.pipeline)
 		for _, row := range w.jobs {
 			check(t, jobsTable, reportedJobs, w.reported, row)

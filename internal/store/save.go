@@ -173,8 +173,8 @@ func (s *Store) fold(g *group, batch []*request, replies []reply) {
 	}
 	g.written = nil
 	if anyChange || g.stored == nil {
-		rec.Derive(s.config.Phases, branch)
-		w := s.rowsOf(g.key, rec, branch)
+		rec.Derive(g.project.by.Definitions, branch)
+		w := s.rowsOf(g.key, rec, branch, g.project.by.hash)
 		g.written = &w
 	}
 }
@@ -339,7 +339,7 @@ var (
 
 	batchStatements = []statement{
 		reportedStatement, insertPipelines, insertReportedPipelines, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases,
-		insertDeliveries, finishDeliveries, putPipelines, putJobs, insertJobs, insertReportedJobs, insertSteps, insertPhases,
+		insertDeliveries, finishDeliveries, lockPipelines, loadShown, loadPhases, putPipelines, putJobs, insertJobs, insertReportedJobs, insertSteps, insertPhases,
 	}
 )
 

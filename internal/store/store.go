@@ -52,10 +52,12 @@ type Config struct {
 	// Progress, if set, is told what Open does: a step, how much of it is done
 	// and how much there is (0: unknown).
 	Progress func(step string, done, total int64)
-	// Phases are the definitions in force. Empty: ci.DefaultPhases.
-	Phases ci.Phases
-	Log    *slog.Logger     // nil: discarded
-	Now    func() time.Time // nil: time.Now
+	// Definitions are those in force for projects without their own; they are
+	// kept in the database. Nil: those that are kept there, else
+	// ci.DefaultDefinitions.
+	Definitions *ci.Definitions
+	Log         *slog.Logger     // nil: discarded
+	Now         func() time.Time // nil: time.Now
 }
 
 func (c *Config) fill() {
@@ -68,31 +70,30 @@ func (c *Config) fill() {
 	if c.Progress == nil {
 		c.Progress = func(string, int64, int64) {}
 	}
-	if len(c.Phases) == 0 {
-		c.Phases = ci.DefaultPhases()
-	}
 }
 
 // A Store is an open, migrated database.
 type Store struct {
-	config     Config
-	engine     engine
-	db         *pools
-	phasesHash string
-	projects   projectCache
-	tokens     tokenCache
-	events     eventClock
-	sessions   sessionCache
-	stats      stats
-	rowIDs     rowIDs
-	queue      chan *request
-	received   chan struct{} // a delivery came
-	bodies     packer
-	away       atomic.Bool
-	closing    sync.RWMutex // held for reading while a request is put in the queue
-	closed     bool
-	done       chan struct{}
-	wg         sync.WaitGroup
+	config      Config
+	engine      engine
+	db          *pools
+	byDefault   *inForce // for projects without settings of their own
+	definitions sync.Map // *inForce of other projects, by hash
+	opened      time.Time
+	projects    projectCache
+	tokens      tokenCache
+	events      eventClock
+	sessions    sessionCache
+	stats       stats
+	rowIDs      rowIDs
+	queue       chan *request
+	received    chan struct{} // a delivery came
+	bodies      packer
+	away        atomic.Bool
+	closing     sync.RWMutex // held for reading while a request is put in the queue
+	closed      bool
+	done        chan struct{}
+	wg          sync.WaitGroup
 
 	statements map[string]*sql.Stmt // of the writer; only the committer uses it
 	failure    string               // why reports can't be saved, as logged last; only the committer uses it
@@ -111,7 +112,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, fmt.Errorf("there is no database file %s", address)
 	}
 	s := &Store{
-		config: config, engine: engine, phasesHash: config.Phases.Hash(), bodies: newPacker(),
+		config: config, engine: engine, opened: config.Now(), bodies: newPacker(),
 		queue: make(chan *request, maxQueue), received: make(chan struct{}, 1), done: make(chan struct{}), statements: map[string]*sql.Stmt{},
 	}
 	if s.db, err = engine.open(address, config.Exclusive); err == nil {
@@ -119,6 +120,9 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	}
 	if err == nil {
 		err = s.prepareBatch(ctx)
+	}
+	if err == nil {
+		s.byDefault, err = s.serverDefinitions(ctx)
 	}
 	if err != nil {
 		err = engine.blame(address, err)

@@ -124,7 +124,7 @@ func TestAttempts(t *testing.T) {
 			}
 			rec.Merge(&all[0])
 		}
-		rec.Derive(ci.DefaultPhases(), "")
+		rec.Derive(ci.DefaultDefinitions(), "")
 		var got []attempt
 		for _, a := range rec.Sorted() {
 			got = append(got, attempt{a.ID, a.Number, a.Result, a.QueueMS, *a.RunMS})

@@ -50,7 +50,7 @@ func TestRerun(t *testing.T) {
 			r := one(t, events[i].name, events[i].body)
 			rec.Merge(&r)
 		}
-		rec.Derive(ci.DefaultPhases(), "")
+		rec.Derive(ci.DefaultDefinitions(), "")
 		if rec.State != ci.Finished || rec.Result != ci.Success || !rec.HasRestarts {
 			t.Fatalf("pipeline: got %s, %s, restarts %v", rec.State, rec.Result, rec.HasRestarts)
 		}

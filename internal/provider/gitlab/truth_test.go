@@ -184,7 +184,7 @@ func record(t *rapid.T, deliveries [][]byte) *ci.Record {
 			rec.Merge(&reports[i])
 		}
 	}
-	rec.Derive(ci.DefaultPhases(), "")
+	rec.Derive(ci.DefaultDefinitions(), "")
 	return rec
 }
 

@@ -1,0 +1,55 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
+)
+
+// Settings are what was put; what is absent is the server's; reports that come
+// then are derived by them, and those that were there are pending.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	const path = "/api/v1/project/settings?project=acme/shop"
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		f := serveOn(t, s)
+		report := func(id string) string {
+			return `{"project":"acme/shop","pipeline":{"id":` + id + `,"ref":"trunk"},"jobs":[{"id":"1","name":"load test","stage":"x","started_at":"2026-11-20T10:00:00Z"}]}`
+		}
+		f.post(t, report("1"), http.StatusCreated)
+		const server = `"in_force":{"phases":[{"name":"build","stages":["build"],"jobs":["build-e2e"]},{"name":"e2e","stages":["test","e2e"],"not_jobs":["coverage","e2e-lint","e2e:lint","unit"]}],"late_after_s":60},"pending":0}`
+		if diff := cmp.Diff(`{"project":"acme/shop","settings":{},`+server+"\n", f.get(t, path, http.StatusOK)); diff != "" {
+			t.Errorf("before (-want +got):\n%s", diff)
+		}
+		const mine = `{"default_branch":"trunk","phases":[{"name":"load","jobs":["load*"]}],"milestones":[{"name":"loaded","phase":"load","at":"finish"}],"objectives":[{"metric":"wall","percentile":0.8,"max_s":720}]}`
+		want := `{"project":"acme/shop","settings":` + mine + `,"in_force":{"phases":[{"name":"load","jobs":["load*"]}],"late_after_s":60},"pending":1}` + "\n"
+		got, _ := f.do(t, http.MethodPut, path, "application/json", mine, http.StatusOK)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("put (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(want, f.get(t, path, http.StatusOK)); diff != "" {
+			t.Errorf("after (-want +got):\n%s", diff)
+		}
+		f.post(t, report("2"), http.StatusCreated)
+		rows := storetest.Table(t, s, "SELECT p.pipeline_id, f.phase, p.is_default_branch = (p.pipeline_id = 2) FROM ci_pipelines p LEFT JOIN ci_phases f ON f.project_id = p.project_id AND f.pipeline_id = p.pipeline_id ORDER BY 1")
+		if len(rows) != 2 || rows[0][1] != nil || rows[1][1] == nil {
+			t.Errorf("phases are %v", rows)
+		}
+		for body, pointer := range map[string]string{
+			`{"phases":[{"name":"a"}]}`: "#/phases/0", `{"retention":1}`: "#/retention", `{"late_after_s":"x"}`: "#/late_after_s", `[]`: "#", `{} {}`: "#", `{"phases":{}}`: "#/phases",
+		} {
+			if got, _ := f.do(t, http.MethodPut, path, "application/json", body, http.StatusBadRequest); !strings.Contains(got, `"pointer":"`+pointer) {
+				t.Errorf("%s is answered %s", body, got)
+			}
+		}
+		if diff := cmp.Diff(want, f.get(t, path, http.StatusOK)); diff != "" {
+			t.Errorf("after mistakes (-want +got):\n%s", diff)
+		}
+		f.get(t, "/api/v1/project/settings?project=nobody", http.StatusNotFound)
+	})
+}

@@ -1,0 +1,96 @@
+package ci
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Settings are what people decide on one project. What is absent is as the
+// server was started.
+type Settings struct {
+	// DefaultBranch is the branch whose pipelines are on_default_branch; empty:
+	// nobody has said which. It holds for pipelines that come from then on.
+	DefaultBranch string   `json:"default_branch,omitempty"`
+	Phases        Phases   `json:"phases,omitempty"`
+	LateAfterS    *float64 `json:"late_after_s,omitempty"` // seconds
+	// Milestones and Objectives are for those who show figures; no row is
+	// derived by them.
+	Milestones []Milestone `json:"milestones,omitempty"`
+	Objectives []Objective `json:"objectives,omitempty"`
+}
+
+// A Milestone is an instant of a pipeline: the first start or the last finish
+// of a phase.
+type Milestone struct {
+	Name  string `json:"name"`
+	Phase string `json:"phase"`
+	At    string `json:"at"` // "start" or "finish"
+}
+
+// An Objective is what people want a figure to be.
+type Objective struct {
+	Metric     string  `json:"metric"`     // such as "active" or "time_to_e2e"
+	Percentile float64 `json:"percentile"` // 0 to 1
+	MaxS       float64 `json:"max_s"`      // seconds
+}
+
+const maxObjectives = 100 // objectives, and milestones, of a project
+
+// Definitions are the server's with the project's own in their place.
+func (s Settings) Definitions(server Definitions) Definitions {
+	if s.Phases != nil {
+		server.Phases = s.Phases
+	}
+	if s.LateAfterS != nil {
+		server.LateAfter = time.Duration(Millis(*s.LateAfterS)) * time.Millisecond
+	}
+	return server
+}
+
+// Validate returns an *InvalidError that lists everything wrong with the
+// settings of a project on a server with these definitions, or nil.
+func (s Settings) Validate(server Definitions) error {
+	v := &validator{}
+	v.text("/default_branch", s.DefaultBranch, MaxText, false)
+	if l := s.LateAfterS; l != nil && (math.IsNaN(*l) || *l < 0 || *l > MaxLateAfter.Seconds()) {
+		v.bad("/late_after_s", "must be from 0 to 86400")
+		s.LateAfterS = nil
+	}
+	by := s.Definitions(server)
+	if invalid, ok := by.Validate().(*InvalidError); ok { //nolint:errorlint // it is not wrapped
+		v.fields = append(v.fields, invalid.Fields...)
+	}
+	known := func(phase string) bool {
+		return slices.ContainsFunc(by.Phases, func(p Phase) bool { return p.Name == phase })
+	}
+	if len(s.Milestones) > maxObjectives || len(s.Objectives) > maxObjectives {
+		v.bad("", "has more than 100 milestones or objectives")
+		return &InvalidError{Fields: v.fields}
+	}
+	for i, m := range s.Milestones {
+		at := "/milestones/" + strconv.Itoa(i)
+		v.text(at+"/name", m.Name, MaxPattern, true)
+		if m.At != "start" && m.At != "finish" {
+			v.bad(at+"/at", `must be "start" or "finish"`)
+		}
+		if !known(m.Phase) {
+			v.bad(at+"/phase", "is no phase of the project")
+		}
+	}
+	for i, o := range s.Objectives {
+		at := "/objectives/" + strconv.Itoa(i)
+		v.text(at+"/metric", o.Metric, MaxText, true)
+		if !(o.Percentile > 0 && o.Percentile <= 1) {
+			v.bad(at+"/percentile", "must be more than 0 and at most 1")
+		}
+		v.duration(at+"/max_s", &o.MaxS)
+	}
+	if len(v.fields) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(v.fields, func(a, b FieldError) int { return cmp.Compare(a.Pointer, b.Pointer) })
+	return &InvalidError{Fields: v.fields}
+}
