@@ -29,11 +29,11 @@ type Parser func(provider, event string, body []byte) ([]ci.Report, error)
 
 // ParseDelivery is the Parser of all CI systems that we know.
 func ParseDelivery(name, event string, body []byte) ([]ci.Report, error) {
-	hook, found := provider.FindWebhook(name)
+	parse, found := provider.FindParser(name)
 	if !found {
 		return nil, fmt.Errorf("no CI system %q is known to this version", name)
 	}
-	return hook.Parse(event, body)
+	return parse(event, body)
 }
 
 // An Inbox saves the reports of the deliveries that wait. Several may run at

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/cdevents"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitea"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/github"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab"
@@ -37,6 +38,20 @@ var webhooks = map[string]Webhook{
 	"gitea":  {gitea.Authenticate, gitea.CheckSecret, gitea.Delivery, gitea.Strip, gitea.ParseWebhook}, // Forgejo too
 	"github": {github.Authenticate, github.CheckSecret, github.Delivery, github.Strip, github.ParseWebhook},
 	"gitlab": {gitlab.Authenticate, gitlab.CheckSecret, gitlab.Delivery, gitlab.Strip, gitlab.ParseWebhook},
+}
+
+// parsers read deliveries that come by an address of their own.
+var parsers = map[string]func(event string, body []byte) ([]ci.Report, error){
+	"cdevents": cdevents.Parse,
+}
+
+// FindParser returns what reads the stored deliveries of a provider.
+func FindParser(name string) (parse func(event string, body []byte) ([]ci.Report, error), found bool) {
+	if w, found := webhooks[name]; found {
+		return w.Parse, true
+	}
+	parse, found = parsers[name]
+	return parse, found
 }
 
 // FindWebhook returns the webhook of the CI system with that name.

@@ -217,6 +217,9 @@ func credential(r *http.Request) string {
 	if strings.HasPrefix(r.URL.Path, "/api/v1/webhooks/") { // their senders can't set that header
 		return cmp.Or(r.Header.Get("X-Gitlab-Token"), r.URL.Query().Get("token"))
 	}
+	if r.URL.Path == "/api/v1/cdevents" { // as CloudEvents' webhooks have it
+		return r.URL.Query().Get("access_token")
+	}
 	return ""
 }
 

@@ -38,6 +38,7 @@ func TestLogsHaveNoSecrets(t *testing.T) {
 			func(r *http.Request) { r.SetBasicAuth("x", readToken) },
 			func(r *http.Request) { r.URL.RawQuery = "token=secret-query" },
 			func(r *http.Request) { r.URL.Path, r.URL.RawQuery = "/api/v1/webhooks/gitlab", "token=secret-query" },
+			func(r *http.Request) { r.URL.Path, r.URL.RawQuery = "/api/v1/cdevents", "access_token=secret-query" },
 			header("X-Gitlab-Token", "secret-header"),
 		} {
 			p.do(t, http.MethodPost, "/save_metrics", example(t), change, header("X-Request-Id", "seen"))
