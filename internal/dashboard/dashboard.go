@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
@@ -22,10 +21,13 @@ type Config struct {
 	Allow func(r *http.Request, scope store.Scope) error
 	// URL is the address by which people reach the server.
 	URL func() string
-	// Example is a command that sends a first report.
-	Example func() string
-	Log     *slog.Logger     // nil: discarded
-	Now     func() time.Time // nil: time.Now
+	// OpenIngest tells whether reports may be sent without a token.
+	OpenIngest bool
+	Demo       Demo             // nil: not offered
+	Refusals   func() []Refusal // the last reports that were not taken, newest first
+	Stopping   <-chan struct{}  // closed when the server wants to stop
+	Log        *slog.Logger     // nil: discarded
+	Now        func() time.Time // nil: time.Now
 }
 
 // A Dashboard answers the routes listed in Register.
@@ -41,6 +43,9 @@ type Dashboard struct {
 func New(c Config) *Dashboard {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Refusals == nil {
+		c.Refusals = func() []Refusal { return nil }
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -64,6 +69,8 @@ func (d *Dashboard) Register(handle func(pattern string, scope store.Scope, h Ha
 	handle("GET /about/metrics", "", d.metrics)
 	handle("POST /dismiss", store.ScopeRead, sameSite(d.dismiss))
 	handle("GET /find", store.ScopeRead, d.find)
+	d.registerSetUp(handle)
+	d.registerAdmin(handle)
 	handle("GET /assets/{file...}", "", d.asset)
 }
 
@@ -77,8 +84,8 @@ func (d *Dashboard) asset(w http.ResponseWriter, r *http.Request) error {
 // home is the projects; to who may see none, or where there are none, how to
 // send the first report.
 func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) error {
-	if d.Allow(r, store.ScopeRead) != nil {
-		return d.setup(w, r)
+	if err := d.Allow(r, store.ScopeRead); err != nil {
+		return err
 	}
 	all, err := d.Store.Projects(r.Context(), "", store.MaxPage)
 	if err != nil {
@@ -93,14 +100,6 @@ func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) error {
 		rows[i] = row{p.Name, p.DefaultBranch, projectHref(p.Name)}
 	}
 	return d.Shell.Render(w, r, http.StatusOK, "projects", &Page{Title: "Projects", Tab: "Projects", Data: rows})
-}
-
-// setup says how to send a report. It shows nothing that was stored.
-func (d *Dashboard) setup(w http.ResponseWriter, r *http.Request) error {
-	return d.Shell.Render(w, r, http.StatusOK, "setup", &Page{
-		Title: "Set-up", Sub: "This server collects how long CI/CD pipelines take, and answers why.",
-		Bare: d.Allow(r, store.ScopeRead) != nil, Data: struct{ Example string }{strings.TrimSpace(d.Example())},
-	})
 }
 
 // sameSite refuses what a page of another site sends in a reader's name.

@@ -21,8 +21,11 @@ type ShellConfig struct {
 	// FrameAncestors are the sites that may show pages in a frame, as in a
 	// content security policy. Empty: none.
 	FrameAncestors string
-	// Demo says so on every page.
-	Demo bool
+	// Banners stand above every page. Nil: none.
+	Banners func(r *http.Request) []Banner
+	// Visitor is how to call who signed in, and whether they can sign out here;
+	// empty: nobody did. Nil: nobody can.
+	Visitor func(r *http.Request) (name string, canSignOut bool)
 }
 
 // A Shell is what stands around every page, with the files that pages load. It
@@ -79,6 +82,7 @@ type Banner struct {
 	Class string // "", good or bad
 	Text  string
 	Links []Link
+	Form  *Link // a button that posts to there
 }
 
 // A Page is all that a template is given. The exported fields up to Data are
@@ -99,6 +103,9 @@ type Page struct {
 	Refresh     int      // seconds after which a browser without a script asks again; 0: never
 	Foot        string
 	Data        any
+
+	Visitor    string // who signed in
+	CanSignOut bool
 
 	Theme, Zone, Version string
 	Nav                  []Tab
@@ -150,8 +157,11 @@ func (s *Shell) dress(w http.ResponseWriter, r *http.Request, p *Page) {
 	if !p.Bare {
 		p.Nav = tabs(p.Project, p.Tab, p.Query)
 	}
-	if s.c.Demo {
-		p.Banners = append([]Banner{{Text: "Demo data: these pipelines are made up."}}, p.Banners...)
+	if s.c.Banners != nil && !p.Bare {
+		p.Banners = append(s.c.Banners(r), p.Banners...)
+	}
+	if s.c.Visitor != nil {
+		p.Visitor, p.CanSignOut = s.c.Visitor(r)
 	}
 	if text := takeFlash(w, r); text != "" {
 		p.Banners = append(p.Banners, Banner{Class: "good", Text: text})

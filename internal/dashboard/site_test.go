@@ -39,7 +39,7 @@ func serve(t *testing.T, s *store.Store, allow func(*http.Request, store.Scope) 
 	t.Cleanup(server.Close)
 	dashboard.New(dashboard.Config{
 		Shell: shell(t), Store: s, Allow: allow, Now: func() time.Time { return today },
-		URL: func() string { return server.URL }, Example: func() string { return "curl -i " + server.URL + "/save_metrics" },
+		URL: func() string { return server.URL },
 	}).Register(func(pattern string, scope store.Scope, h dashboard.Handler) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			err := error(nil)
@@ -366,9 +366,10 @@ func TestNotAllowed(t *testing.T) {
 	t.Parallel()
 	s := storetest.Open(t, storetest.SQLite(t))
 	p := serve(t, s, func(*http.Request, store.Scope) error { return store.ErrUnknown })
-	if body, _ := p.get(t, "/", http.StatusOK); !strings.Contains(body, "/save_metrics") || strings.Contains(body, "<nav") {
+	if body, _ := p.get(t, "/setup", http.StatusOK); !strings.Contains(body, "/save_metrics") || strings.Contains(body, "<nav") {
 		t.Error(body)
 	}
+	p.get(t, "/", http.StatusTeapot)
 	p.get(t, "/p/acme/shop", http.StatusTeapot)
 }
 

@@ -73,6 +73,9 @@ type Server struct {
 	oidc     *identityProvider
 	health   *health
 	metrics  *metrics
+	refused  *refusals
+	made     atomic.Pointer[madeUp] // nil until the store is open
+	stopping chan struct{}          // closed when it is time to stop
 	shell    *dashboard.Shell
 	places   chan struct{}           // one for each request at once
 	app      atomic.Pointer[api.Mux] // nil until the store is open
@@ -91,13 +94,10 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	shell, err := dashboard.NewShell(dashboard.ShellConfig{Version: c.Version, FrameAncestors: c.FrameAncestors, Demo: c.Demo})
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
 	s := &Server{
 		c:        c,
-		shell:    shell,
+		refused:  &refusals{now: c.Now},
+		stopping: make(chan struct{}),
 		log:      slog.New(contextHandler{c.Log.Handler()}),
 		listener: l,
 		door:     d,
@@ -105,6 +105,10 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		places:   make(chan struct{}, c.MaxConcurrent),
 	}
 	s.oidc = &identityProvider{c: c.OIDC, door: d, base: s.URL, failed: s.signInFailed, log: s.log}
+	s.shell, err = dashboard.NewShell(dashboard.ShellConfig{Version: c.Version, FrameAncestors: c.FrameAncestors, Banners: s.banners, Visitor: s.visitorOf})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	s.metrics = newMetrics(c.Version, func() int { return len(s.places) })
 	s.http = &http.Server{
 		Handler:           s.handler(),
@@ -231,6 +235,7 @@ func (s *Server) open(ctx context.Context) opened {
 	if err := s.door.hasKey(ctx, st); err != nil {
 		return opened{store: st, err: err}
 	}
+	s.made.Store(newMadeUp(ctx, st, s.log, s.c.Now))
 	s.app.Store(s.routes(st))
 	s.health.open(st) // not before requests are let in
 	s.log.InfoContext(ctx, "ready", "engine", st.Engine())
@@ -253,6 +258,7 @@ func (s *Server) background(ctx context.Context, st *store.Store) (stop func()) 
 	return func() {
 		cancel()
 		wg.Wait()
+		s.made.Load().close()
 	}
 }
 
@@ -262,7 +268,8 @@ func (s *Server) routes(st *store.Store) *api.Mux {
 	a := api.New(api.Config{Store: st, MaxBody: s.c.MaxBody, WebhookSecrets: s.c.WebhookSecrets, Allow: s.door.allow, Now: s.c.Now})
 	a.Register(m)
 	dashboard.New(dashboard.Config{
-		Shell: s.shell, Store: st, Allow: s.door.allow, URL: s.URL, Example: s.Example, Log: s.log, Now: s.c.Now,
+		Shell: s.shell, Store: st, Allow: s.door.allow, URL: s.URL, Log: s.log, Now: s.c.Now,
+		OpenIngest: s.door.open(), Demo: s.demoOnButton(), Refusals: s.refused.list, Stopping: s.stopping,
 	}).Register(
 		func(pattern string, scope store.Scope, h dashboard.Handler) { m.Handle(pattern, scope, h) })
 	s.signInRoutes(m)
@@ -276,6 +283,7 @@ func (s *Server) routes(st *store.Store) *api.Mux {
 // mux is one whose problems are pages for people, and documents for programs.
 func (s *Server) mux() *api.Mux {
 	return &api.Mux{Log: s.log, Allow: s.door.allow, Page: func(w http.ResponseWriter, r *http.Request, p *api.Problem) bool {
+		s.refused.saw(r, p)
 		if !dashboard.WantsPage(r) {
 			return false
 		}
@@ -293,6 +301,7 @@ func (s *Server) mux() *api.Mux {
 
 // drain lets the requests under way finish.
 func (s *Server) drain(ctx context.Context, graceful bool) error {
+	close(s.stopping)
 	s.health.drain()
 	if !graceful {
 		return s.http.Close()

@@ -61,6 +61,19 @@ func ownPath(path string) string {
 	return path
 }
 
+// visitorOf is how the pages call who sent the request; empty: nobody signed
+// in.
+func (s *Server) visitorOf(r *http.Request) (name string, canSignOut bool) {
+	if s.door.stored.Load() == nil {
+		return "", false
+	}
+	v, err := s.door.signedIn(r)
+	if err != nil || v == nil {
+		return "", false
+	}
+	return v.name, v.bySelf
+}
+
 // A signInForm is what its template shows.
 type signInForm struct {
 	To        string // where to go on

@@ -101,7 +101,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("the page names another host:\n%s", a.body)
 	}
 	closed := serve(t, storetest.SQLite(t), func(c *server.Config) { c.Anonymous = store.Scopes{} })
-	if a := closed.do(t, http.MethodGet, "/", ""); !strings.Contains(html.UnescapeString(a.body), "-H 'Authorization: Bearer TOKEN' -H") {
+	if a := closed.do(t, http.MethodGet, "/setup", ""); !strings.Contains(html.UnescapeString(a.body), "-H 'Authorization: Bearer TOKEN' \\\n  -H") {
 		t.Errorf("its example has no token where one is needed:\n%s", a.body)
 	}
 	_, report, _ := strings.Cut(html.UnescapeString(a.body), "-d '")

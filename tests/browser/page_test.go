@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long one step in the browser may take on a slow machine.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A look is how somebody looks at pages.
 type look struct {
@@ -133,14 +133,46 @@ func value[T any](p *tab, script string) (v T) {
 	return v
 }
 
-// wait waits until JavaScript evaluates to true.
+// wait waits until JavaScript evaluates to true. A page that is just being left
+// for another evaluates nothing.
 func (p *tab) wait(script string) {
 	p.t.Helper()
-	for end := time.Now().Add(patience); !value[bool](p, "Boolean("+script+")"); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			p.t.Fatalf("never came true: %s", script)
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	for {
+		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+script+")")); err == nil && ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			p.t.Fatalf("never came true: %s\n%s", script, value[string](p, `location.href + "\n" + document.body.innerText`))
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// waitOn loads the page again and again until JavaScript evaluates to true
+// there.
+func (p *tab) waitOn(url, script string) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		p.visit(url)
+		if value[bool](p, "Boolean("+script+")") {
+			return
+		}
+		if time.Now().After(end) {
+			p.t.Fatalf("never came true on %s: %s\n%s", url, script, value[string](p, `document.body.innerText`))
+		}
+	}
+}
+
+// forget forgets what the console said until now.
+func (p *tab) forget() {
+	p.t.Helper()
+	p.console()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.said = nil
 }
 
 // ask does one step and returns its value.

@@ -69,12 +69,3 @@ func (p *tab) axe() []string {
 	return value[[]string](p, `axe.run(document, {resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then(
 		r => r.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.failureSummary + ' ' + n.html.slice(0, 200))))`)
 }
-
-// An empty server tells how to send the first report, also without JavaScript.
-func TestFirstRun(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	p := open(t, noScript)
-	p.visit(s.url + "/")
-	p.wait(`document.body.textContent.includes("` + s.url + `/save_metrics")`)
-}

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// ErrTaken is why nothing is made up: a project of that name is a real one.
+var ErrTaken = errors.New("there is a project of that name already")
+
+// removeAtOnce is how many pipelines one statement removes, so that reports
+// never wait long for it.
+const removeAtOnce = 500
+
+// MarkDemo makes projects of these names whose pipelines are made up, so that
+// RemoveDemo finds them. The error is ErrTaken where one is a real project.
+func (s *Store) MarkDemo(ctx context.Context, names []string) error {
+	for _, name := range names {
+		// On PostgreSQL the number is the sequence's; on SQLite the row's.
+		if _, err := s.execute(ctx, "INSERT INTO projects (name, is_demo) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", name, true); err != nil {
+			return fmt.Errorf("make a project: %w", err)
+		}
+		var p project
+		var isDemo bool
+		err := s.readOne(ctx, "SELECT id, is_demo FROM projects WHERE name = $1", []any{name}, &p.id, &isDemo)
+		switch {
+		case err != nil:
+			return err
+		case !isDemo:
+			return fmt.Errorf("%w: %s", ErrTaken, name)
+		}
+		s.projects.put(name, p, s.config.Now()) // one removed before had another number
+	}
+	return nil
+}
+
+// HasDemo tells whether there are made-up pipelines. The error is ErrAway.
+func (s *Store) HasDemo(ctx context.Context) (bool, error) {
+	var n int64
+	err := s.readOne(ctx, "SELECT count(*) FROM projects WHERE is_demo", nil, &n)
+	return n > 0, err
+}
+
+// RemoveDemo removes the made-up projects with all that is theirs, some
+// pipelines at a time. It can be called again where it broke off. The error is
+// ErrAway, or the context's.
+func (s *Store) RemoveDemo(ctx context.Context) error {
+	for {
+		var id int64
+		err := s.readOne(ctx, "SELECT id FROM projects WHERE is_demo ORDER BY id LIMIT 1", nil, &id)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := s.removeProject(ctx, id); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) removeProject(ctx context.Context, id int64) error {
+	const some = "(SELECT id FROM pipelines WHERE project_id = $1 ORDER BY id LIMIT $2)"
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for _, table := range []string{"steps", "jobs", "phases"} {
+			if _, err := s.execute(ctx, "DELETE FROM "+table+" WHERE project_id = $1 AND pipeline_id IN "+some, id, int64(removeAtOnce)); err != nil { //nolint:gosec // names of ours
+				return fmt.Errorf("remove made-up %s: %w", table, err)
+			}
+		}
+		n, err := s.execute(ctx, "DELETE FROM pipelines WHERE project_id = $1 AND id IN "+some, id, int64(removeAtOnce)) //nolint:gosec // text of ours
+		if err != nil {
+			return fmt.Errorf("remove made-up pipelines: %w", err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if _, err := s.execute(ctx, "DELETE FROM projects WHERE id = $1 AND is_demo", id); err != nil {
+		return fmt.Errorf("remove a made-up project: %w", err)
+	}
+	return nil
+}
+
+// readOne reads one row. The error is sql.ErrNoRows or ErrAway.
+func (s *Store) readOne(ctx context.Context, query string, args []any, into ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	err := s.db.reader.QueryRowContext(ctx, query, args...).Scan(into...)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return err
+}
