@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab/gitlabtest"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
 )
 
@@ -54,7 +55,7 @@ func run(t *testing.T, dir string, database func(testing.TB) string) {
 			e.Setenv("URL", "http://127.0.0.1:"+port)
 			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"post": post, "get": get, "terminate": terminate},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"post": post, "get": get, "terminate": terminate, "gitlab": serveGitLab},
 	})
 }
 
@@ -118,6 +119,20 @@ func answer(ts *testscript.TestScript, status, method, path, body string, header
 		}
 		return
 	}
+}
+
+// gitlab N serves a GitLab of the tests with N made-up pipelines at $GITLAB.
+func serveGitLab(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: gitlab N")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	s, stop := gitlabtest.Start(gitlabtest.Generate(1, n), gitlabtest.Faults{}, nil)
+	ts.Defer(stop)
+	ts.Setenv("GITLAB", s.URL)
+	ts.Setenv("PMC_GITLAB_TOKEN", gitlabtest.Token)
+	ts.Setenv("PROJECT_ID", strconv.FormatInt(s.World.Projects[0].ID, 10))
 }
 
 // terminate sends SIGTERM to every program in the background.

@@ -37,6 +37,9 @@ func DefaultPhases() Phases {
 	}
 }
 
+// Of is the name of the attempt's phase; empty: it has none.
+func (ps Phases) Of(a *Attempt) string { return ps.of(a) }
+
 func (ps Phases) of(a *Attempt) string {
 	for i := range ps {
 		if p := &ps[i]; len(p.Steps) == 0 && p.has(a) {

@@ -29,9 +29,11 @@ type env struct {
 func (e *env) commands() []*cobra.Command {
 	return []*cobra.Command{
 		e.checkCommand(),
+		e.collectCommand(),
 		e.demoCommand(),
 		e.exportCommand(),
 		e.grafanaCommand(),
+		e.hooksCommand(),
 		e.importCommand(),
 		e.markCommand(),
 		e.migrateCommand(),
@@ -50,7 +52,7 @@ func (e *env) commands() []*cobra.Command {
 func Main(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
 	e := &env{lookup: lookup, stdout: stdout, stderr: stderr}
 	root := e.root()
-	root.SetArgs(args)
+	root.SetArgs(spread(args))
 	ran := false
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if err := e.settle(root, cmd); err != nil {

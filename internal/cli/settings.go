@@ -92,7 +92,7 @@ func EnvNames() []string {
 	for _, p := range provider.WebhookNames() {
 		names = append(names, webhookVariable(p), webhookVariable(p)+"_FILE")
 	}
-	names = append(names, githubToken, githubToken+"_FILE", gitlabToken, gitlabToken+"_FILE")
+	names = append(names, githubToken, githubToken+"_FILE", gitlabToken, gitlabToken+"_FILE", privateToken+"_FILE")
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {

@@ -13,6 +13,7 @@ type Hook struct {
 	URL, Token, SigningToken string
 	Events                   map[string]bool // by GitLab's words, such as pipeline_events
 	EnableSSL                bool
+	TestsFail                bool   // a test of it does not enable it
 	Alert                    string // executable, temporarily_disabled or disabled
 }
 
@@ -55,6 +56,8 @@ func (s *Server) hooks(w http.ResponseWriter, r *http.Request, p *Project, parts
 		fail(w, http.StatusNotFound, "404 Not found")
 	case len(parts) == 3 && parts[1] == "test" && r.Method == http.MethodPost:
 		s.test(w, p, p.Hooks[i])
+	case r.Method == http.MethodGet:
+		write(w, p.Hooks[i].json(p))
 	case r.Method == http.MethodPut:
 		if p.Hooks[i].set(w, r) {
 			write(w, p.Hooks[i].json(p))
@@ -69,6 +72,10 @@ func (s *Server) hooks(w http.ResponseWriter, r *http.Request, p *Project, parts
 func (s *Server) test(w http.ResponseWriter, p *Project, h *Hook) {
 	if len(p.Pipelines) == 0 {
 		fail(w, http.StatusUnprocessableEntity, "Ensure the project has CI jobs.")
+		return
+	}
+	if h.TestsFail {
+		fail(w, http.StatusUnprocessableEntity, "Hook execution failed")
 		return
 	}
 	h.Alert = "executable"

@@ -48,14 +48,20 @@ type Server struct {
 // nil: the real one.
 func Serve(t testing.TB, w *World, faults Faults, now func() time.Time) *Server {
 	t.Helper()
+	s, stop := Start(w, faults, now)
+	t.Cleanup(stop)
+	return s
+}
+
+// Start is Serve for those who stop it by themselves.
+func Start(w *World, faults Faults, now func() time.Time) (s *Server, stop func()) {
 	if now == nil {
 		now = time.Now
 	}
-	s := &Server{World: w, faults: faults, now: now, routes: map[string]int{}, paths: map[string]int{}}
+	s = &Server{World: w, faults: faults, now: now, routes: map[string]int{}, paths: map[string]int{}}
 	h := httptest.NewServer(s)
-	t.Cleanup(h.Close)
 	s.URL = h.URL
-	return s
+	return s, h.Close
 }
 
 // Requests is how many requests came, and how many of each route.
