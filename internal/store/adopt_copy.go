@@ -12,7 +12,7 @@ import (
 
 // adoptChunk is how many pipelines are held in memory at once, three times
 // over, and how often progress is told.
-const adoptChunk = 1_000
+const adoptChunk = 500
 
 // copyOriginal moves the rows, a chunk at a time. What follows from them is
 // derived as for any report, so that an adopted row is as Save would have
