@@ -55,7 +55,7 @@ func run(t *testing.T, dir string, database func(testing.TB) string) {
 			e.Setenv("URL", "http://127.0.0.1:"+port)
 			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"post": post, "get": get, "terminate": terminate, "gitlab": serveGitLab},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"post": post, "get": get, "terminate": terminate, "gitlab": serveGitLab, "original": original},
 	})
 }
 
@@ -133,6 +133,32 @@ func serveGitLab(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("GITLAB", s.URL)
 	ts.Setenv("PMC_GITLAB_TOKEN", gitlabtest.Token)
 	ts.Setenv("PROJECT_ID", strconv.FormatInt(s.World.Projects[0].ID, 10))
+}
+
+// original PAGE SIZE lets a stand-in of the original's client read a page of
+// $GITLAB and post it to $URL.
+func original(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: original PAGE SIZE")
+	}
+	page, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	project, err := strconv.ParseInt(ts.Getenv("PROJECT_ID"), 10, 64)
+	ts.Check(err)
+	c := &gitlabtest.OriginalClient{
+		GitLab: ts.Getenv("GITLAB"), Endpoint: ts.Getenv("URL") + "/save_metrics", ProjectID: project, ProjectName: "test/project", StageBuild: "build", StageE2e: "test",
+		JobsBuild: []string{"build-e2e"}, Blacklist: []string{"lint", "unit"}, Step: []string{"up", "e2e"},
+	}
+	ids, err := c.SuccessfulPage(page, size)
+	ts.Check(err)
+	for _, id := range ids {
+		status, err := c.Post(id)
+		ts.Check(err)
+		_, err = fmt.Fprintf(ts.Stdout(), "%d %d\n", id, status)
+		ts.Check(err)
+	}
 }
 
 // terminate sends SIGTERM to every program in the background.

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -16,6 +18,7 @@ const logEvery = 30 * time.Second
 // lines of the log now and then.
 type collectProgress struct {
 	bar         *progressbar.ProgressBar // nil: no terminal
+	terminal    io.Writer
 	log         *slog.Logger
 	total       int64 // -1: not known
 	done        int64
@@ -25,7 +28,7 @@ type collectProgress struct {
 
 func (e *env) collectProgress(log *slog.Logger, total int64) *collectProgress {
 	now := time.Now()
-	p := &collectProgress{log: log, total: total, began: now, told: now}
+	p := &collectProgress{terminal: e.stderr, log: log, total: total, began: now, told: now}
 	if isTerminal(e.stderr) {
 		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(e.stderr), progressbar.OptionSetDescription("pipelines"),
 			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionSetElapsedTime(true), progressbar.OptionThrottle(100*time.Millisecond))
@@ -44,7 +47,7 @@ func (p *collectProgress) add(ctx context.Context, id int64, err error) {
 	}
 	p.done++
 	if p.bar != nil {
-		if p.total >= 0 && p.done > p.total { // children are not counted before
+		if p.total >= 0 && p.done > p.total { // some were added meanwhile
 			p.total = p.done
 			p.bar.ChangeMax64(p.total)
 		}
@@ -68,6 +71,6 @@ func (p *collectProgress) left(now time.Time) int64 {
 
 func (p *collectProgress) end() {
 	if p.bar != nil {
-		_ = p.bar.Exit() // the cursor goes to a line of its own
+		fmt.Fprintln(p.terminal) // what follows has a line of its own
 	}
 }

@@ -42,24 +42,34 @@ func (g *GitLab) Changed(ctx context.Context) iter.Seq2[Item, error] {
 	}
 }
 
-// Count is how many pipelines Changed has, children aside; known is false where
-// GitLab does not count so many.
+// Count is how many pipelines Changed has; known is false where GitLab does not
+// count so many.
 func (g *GitLab) Count(ctx context.Context) (total int64, known bool, err error) {
 	for _, p := range g.Projects {
-		since, err := g.Since(ctx, g.list(p, "pipelines"))
-		if err != nil {
-			return 0, false, err
+		for _, children := range []bool{false, true} {
+			since, err := g.Since(ctx, g.list(p, pipelinesOr(children)))
+			if err != nil {
+				return 0, false, err
+			}
+			n, known, err := g.Client.Count(ctx, p, g.which(since, children))
+			if err != nil && !Missing(err) {
+				return 0, false, err
+			}
+			if !known && err == nil {
+				return 0, false, nil
+			}
+			total += n
 		}
-		n, known, err := g.Client.Count(ctx, p, g.which(since, false))
-		if err != nil && !Missing(err) {
-			return 0, false, err
-		}
-		if !known && err == nil {
-			return 0, false, nil
-		}
-		total += n
 	}
 	return total, true, nil
+}
+
+// pipelinesOr is the word for one of the two lists of pipelines.
+func pipelinesOr(children bool) string {
+	if children {
+		return "children"
+	}
+	return "pipelines"
 }
 
 func (g *GitLab) list(p gitlab.Project, kind string) string {
@@ -75,15 +85,16 @@ func (g *GitLab) which(since time.Time, children bool) gitlab.Which {
 }
 
 func (g *GitLab) pipelines(ctx context.Context, p gitlab.Project) iter.Seq2[Item, error] {
-	return g.changed(ctx, p, g.list(p, "pipelines"), false)
+	return g.changed(ctx, p, false)
 }
 
 func (g *GitLab) children(ctx context.Context, p gitlab.Project) iter.Seq2[Item, error] {
-	return g.changed(ctx, p, g.list(p, "children"), true)
+	return g.changed(ctx, p, true)
 }
 
-func (g *GitLab) changed(ctx context.Context, p gitlab.Project, list string, children bool) iter.Seq2[Item, error] {
+func (g *GitLab) changed(ctx context.Context, p gitlab.Project, children bool) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
+		list := g.list(p, pipelinesOr(children))
 		since, err := g.Since(ctx, list)
 		if err != nil {
 			yield(Item{}, err)
