@@ -70,7 +70,7 @@ func (s *Store) exportKeys(ctx context.Context, after Position) (keys []key, las
 		}
 		attempts += n
 		if full = full || attempts > exportAttempts && len(keys) > 0; !full {
-			keys, last = append(keys, k), Position{k.project, k.id}
+			keys, last = append(keys, k), Position(k)
 		}
 		return nil
 	}, after.project, after.id, exportPage)
