@@ -32,6 +32,7 @@ const (
 // A Client asks GitHub's API.
 type Client struct {
 	api *rest.Client
+	url string
 
 	mu    sync.Mutex
 	known map[string]rememberedPage
@@ -56,8 +57,11 @@ func NewClient(c rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{api: api, known: map[string]rememberedPage{}}, nil
+	return &Client{api: api, url: strings.TrimRight(c.Base, "/"), known: map[string]rememberedPage{}}, nil
 }
+
+// URL is the address of the API, without a slash at its end.
+func (c *Client) URL() string { return c.url }
 
 // Counts tells how much was asked so far.
 func (c *Client) Counts() rest.Counts { return c.api.Counts() }
