@@ -22,7 +22,7 @@ func (s *Store) MarkDemo(ctx context.Context, names []string) error {
 		if _, err := s.execute(ctx, "INSERT INTO projects (name, is_demo) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", name, true); err != nil {
 			return fmt.Errorf("make a project: %w", err)
 		}
-		var p project
+		p := project{by: s.byDefault}
 		var isDemo bool
 		err := s.readOne(ctx, "SELECT id, is_demo FROM projects WHERE name = $1", []any{name}, &p.id, &isDemo)
 		switch {

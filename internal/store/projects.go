@@ -113,7 +113,7 @@ func (s *Store) namelessProject(ctx context.Context) (p project, err error) {
 			err = s.db.writer.QueryRowContext(ctx, find).Scan(&id)
 		}
 	}
-	return project{id: id.Int64}, err
+	return project{id: id.Int64, by: s.byDefault}, err
 }
 
 var insertProjectsStatement = statement{projectsTable, projectsTable.insert("%s") + " ORDER BY name ON CONFLICT (name) DO NOTHING"}

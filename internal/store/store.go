@@ -109,7 +109,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, err
 	}
 	if config.Migrate == "check" && !engine.exists(address) { // a look makes no file
-		return nil, fmt.Errorf("there is no database file %s", address)
+		return nil, &SchemaError{fmt.Sprintf("there is no database file %s: run `pipeline-metrics-collector migrate up`, or serve with --migrate auto, to make one", address)}
 	}
 	s := &Store{
 		config: config, engine: engine, opened: config.Now(), bodies: newPacker(),
