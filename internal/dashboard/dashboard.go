@@ -62,7 +62,7 @@ func (d *Dashboard) Register(handle func(pattern string, scope store.Scope, h Ha
 	handle("GET /{$}", "", d.home)
 	handle("GET /setup", "", d.setup)
 	handle("GET /p/{rest...}", store.ScopeRead, d.route)
-	for _, page := range []string{"pipelines", "flaky", "dora"} {
+	for _, page := range []string{"pipelines", "jobs", "flaky", "queue", "dora"} {
 		handle("GET /"+page, store.ScopeRead, d.everywhere(page))
 	}
 	handle("GET /data/{rest...}", store.ScopeRead, d.everywhere("data"))
@@ -79,27 +79,6 @@ func (d *Dashboard) asset(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("%w: %s", store.ErrUnknown, r.URL.Path)
 	}
 	return nil
-}
-
-// home is the projects; to who may see none, or where there are none, how to
-// send the first report.
-func (d *Dashboard) home(w http.ResponseWriter, r *http.Request) error {
-	if err := d.Allow(r, store.ScopeRead); err != nil {
-		return err
-	}
-	all, err := d.Store.Projects(r.Context(), "", store.MaxPage)
-	if err != nil {
-		return err
-	}
-	if len(all) == 0 {
-		return d.setup(w, r)
-	}
-	type row struct{ Name, Branch, Href string }
-	rows := make([]row, len(all))
-	for i, p := range all {
-		rows[i] = row{p.Name, p.DefaultBranch, projectHref(p.Name)}
-	}
-	return d.Shell.Render(w, r, http.StatusOK, "projects", &Page{Title: "Projects", Tab: "Projects", Data: rows})
 }
 
 // sameSite refuses what a page of another site sends in a reader's name.

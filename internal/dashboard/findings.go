@@ -49,6 +49,9 @@ func (d *Dashboard) foundOf(ctx context.Context, v *view) []found {
 
 func (v *view) found(f *analytics.Finding) found {
 	lead, rest, _ := strings.Cut(f.Sentence, ": ")
+	if v.project.Name == "" {
+		lead = f.Project + ": " + lead
+	}
 	made := found{
 		Lead: template.HTML(template.HTMLEscapeString(lead)), //nolint:gosec // escaped
 		Key:  keyOf(f), P50: strconv.FormatFloat(f.After.P50S, 'f', 1, 64), Back: v.overview(),

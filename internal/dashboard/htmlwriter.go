@@ -18,6 +18,9 @@ func (w *htmlWriter) f(format string, texts ...string) {
 	fmt.Fprintf(&w.b, format, escaped...)
 }
 
+// raw writes what is HTML already.
+func (w *htmlWriter) raw(h template.HTML) { w.b.WriteString(string(h)) }
+
 // letters writes outcomes as letters in their colours: P passed, R restarted, F
 // failed.
 func (w *htmlWriter) letters(all string) {

@@ -161,26 +161,11 @@ func (d *Dashboard) jobSwarmCard(ctx context.Context, v *view) (Card, error) {
 	if m := d.jobMark(ctx, v); !m.At.IsZero() {
 		middle = m.At
 	}
-	var sides [2][]float64
-	for i := range runs.Items {
-		r := &runs.Items[i]
-		if r.RunS == nil || r.Outcome != analytics.Passed && r.Outcome != analytics.Restarted {
-			continue
-		}
-		side := 0
-		if !time.Time(r.CreatedAt).Before(middle) {
-			side = 1
-		}
-		if len(sides[side]) < 400 {
-			sides[side] = append(sides[side], *r.RunS)
-		}
-	}
-	picture := chart.Beeswarm{ID: "job-swarm"}
+	sides := sidesOf(runs, middle)
+	picture := swarmOf("job-swarm", sides)
 	c.Table = Table{Columns: []Column{{"Side", "side", false}, {"Attempts", "count", true}, {"p50", "p50_s", true}, {"p95", "p95_s", true}}}
-	for i, name := range []string{"before", "after"} {
-		p50, p95 := percentile(sides[i], .5), percentile(sides[i], .95)
-		picture.Rows = append(picture.Rows, chart.Swarm{Name: name, Values: sides[i], P50: p50, P95: p95})
-		c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{textCell(name), countCell(int64(len(sides[i]))), nanCell(p50), nanCell(p95)}})
+	for i, r := range picture.Rows {
+		c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{textCell(r.Name), countCell(int64(len(sides[i]))), nanCell(r.P50), nanCell(r.P95)}})
 	}
 	if len(sides[0])+len(sides[1]) == 0 {
 		c.Empty = &Empty{Text: "The job has not passed in this time."}
@@ -190,6 +175,35 @@ func (d *Dashboard) jobSwarmCard(ctx context.Context, v *view) (Card, error) {
 	c.Desc = fmt.Sprintf("Before, the p50 was %s; after, %s.", chart.Duration(percentile(sides[0], .5)), chart.Duration(percentile(sides[1], .5)))
 	c.Plots = []chart.Plot{picture.Plot()}
 	return c, nil
+}
+
+// maxSwarm is how many attempts of a side are drawn.
+const maxSwarm = 300
+
+// sidesOf are the durations of the attempts that passed, before and after.
+func sidesOf(runs *analytics.JobRuns, middle time.Time) (sides [2][]float64) {
+	for i := range runs.Items {
+		r := &runs.Items[i]
+		if r.RunS == nil || r.Outcome != analytics.Passed && r.Outcome != analytics.Restarted {
+			continue
+		}
+		side := 0
+		if !time.Time(r.CreatedAt).Before(middle) {
+			side = 1
+		}
+		if len(sides[side]) < maxSwarm {
+			sides[side] = append(sides[side], *r.RunS)
+		}
+	}
+	return sides
+}
+
+func swarmOf(id string, sides [2][]float64) chart.Beeswarm {
+	picture := chart.Beeswarm{ID: id}
+	for i, name := range []string{"before", "after"} {
+		picture.Rows = append(picture.Rows, chart.Swarm{Name: name, Values: sides[i], P50: percentile(sides[i], .5), P95: percentile(sides[i], .95)})
+	}
+	return picture
 }
 
 // percentile interpolates as PERCENTILE_CONT does; NaN of nothing.

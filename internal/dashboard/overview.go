@@ -2,6 +2,9 @@ package dashboard
 
 import (
 	"context"
+	"html/template"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
@@ -15,9 +18,19 @@ const maxDots = 800
 func (d *Dashboard) overviewPage(ctx context.Context, v *view) (string, *Page, error) {
 	p := &Page{Title: v.project.Name, Tab: "Overview", Sub: v.rangeWords(), Crumbs: []Link{{"Projects", "/"}}}
 	b := board{Filters: v.form(ctx, projectHref(v.project.Name), overviewFields)}
-	b.Findings = d.foundOf(ctx, v)
-	b.Tiles = d.overviewTiles(ctx, v)
-	b.Rows = d.fill(ctx, v, p, []string{"duration"}, []string{"time-to-e2e", "e2e", "queued"})
+	var wg sync.WaitGroup
+	wg.Go(func() { b.Findings = d.foundOf(ctx, v) })
+	wg.Go(func() { b.Tiles = d.overviewTiles(ctx, v) })
+	wg.Go(func() { p.Aside = d.lastPipeline(ctx, v) })
+	b.Rows = d.fill(ctx, v, p, []string{"wide duration", "what-slowed"}, []string{"time-to-e2e", "where", "outcomes"}, []string{"jobs"}, []string{"wide typical", "queue-by-hour"})
+	wg.Wait()
+	if a, err := d.outcomes(ctx, v); err == nil {
+		p.Sub += " · " + plural(a.Summary.Count, "pipeline")
+		if a.Summary.Count == 0 {
+			b.Rows, b.Tiles, b.Empty = nil, nil, d.nothing(ctx, v)
+		}
+	}
+	p.ShareTitle, p.Description = d.share(ctx, v, b.Findings)
 	p.Data = b
 	return "board", p, nil
 }
@@ -25,7 +38,7 @@ func (d *Dashboard) overviewPage(ctx context.Context, v *view) (string, *Page, e
 func (d *Dashboard) durationCard(ctx context.Context, v *view) (Card, error) {
 	return d.fan(ctx, v, fanCard{
 		id: "duration", title: "Pipeline duration", question: "Did our pipeline get slower?", define: "active", metric: "active",
-		height: 424, ticks: 10, labels: true, mark: d.mark(ctx, v),
+		height: 452, ticks: 10, labels: true, mark: d.mark(ctx, v),
 		dots: func(ctx context.Context) ([]chart.Dot, string, error) { return d.dots(ctx, v) },
 	})
 }
@@ -42,9 +55,13 @@ func (d *Dashboard) queuedCard(ctx context.Context, v *view) (Card, error) {
 	return d.fan(ctx, v, fanCard{id: "queued", title: "Queued", question: "How long does nothing run because no runner is free?", define: "queue", metric: "queue", height: 224, ticks: 4})
 }
 
+func (d *Dashboard) allDots(ctx context.Context, v *view) (*analytics.Dots, error) {
+	return once(v, "dots", func() (*analytics.Dots, error) { return d.Analytics.Dots(ctx, v.filter, maxDots) })
+}
+
 // dots are the single pipelines of a view, and what is to be said of them.
 func (d *Dashboard) dots(ctx context.Context, v *view) ([]chart.Dot, string, error) {
-	a, err := once(v, "dots", func() (*analytics.Dots, error) { return d.Analytics.Dots(ctx, v.filter, maxDots) })
+	a, err := d.allDots(ctx, v)
 	if err != nil {
 		return nil, "", err
 	}
@@ -59,15 +76,103 @@ func (d *Dashboard) dots(ctx context.Context, v *view) ([]chart.Dot, string, err
 	return all, said, nil
 }
 
+// lastPipeline says how the newest pipeline of the default branch is doing.
+func (d *Dashboard) lastPipeline(ctx context.Context, v *view) template.HTML {
+	f := v.filter
+	f.Results, f.Range = nil, ""
+	f.Window = analytics.Window{From: d.Now().AddDate(-1, 0, 0), To: d.Now()}
+	a, err := d.Analytics.Pipelines(ctx, f, analytics.Page{Limit: 1})
+	if err != nil || len(a.Items) == 0 {
+		return ""
+	}
+	one := &a.Items[0]
+	at := timeOf(one.CreatedAt)
+	w := &htmlWriter{}
+	w.f(`Last pipeline <a href="%s">#%s</a> `, pipelineHref(one.Project, one.PipelineID), strconv.FormatInt(one.PipelineID, 10))
+	w.raw(outcomeWord(outcomeOf(one)))
+	w.f(` <time datetime="%s" data-ago>%s</time>`, stamp(at), timeCell(at, v.filter.Zone).Text)
+	return w.html()
+}
+
+// share is what is shown of the page where somebody shares its address.
+func (d *Dashboard) share(ctx context.Context, v *view, all []found) (title, description string) {
+	a, err := d.stats(ctx, v, "active")
+	if err != nil {
+		return "", ""
+	}
+	p50, ok := a.Summary.Percentiles.At(.5)
+	if !ok || a.Summary.Count == 0 {
+		return "", ""
+	}
+	title = v.project.Name + ": p50 " + chart.Duration(p50)
+	if a.Versus != nil {
+		if before, ok := a.Versus.Summary.Percentiles.At(.5); ok {
+			title += " (" + ratio(p50, before, true, true).Text + ")"
+		}
+	}
+	description = plural(a.Summary.Count, "pipeline") + ", " + v.rangeWords() + "."
+	if len(all) > 0 {
+		description = string(all[0].Lead) + ". " + description
+	}
+	return title, description
+}
+
 // overviewTiles are the figures at a glance: how long, and how well.
 func (d *Dashboard) overviewTiles(ctx context.Context, v *view) (all []Tile) {
 	mark := d.mark(ctx, v)
 	for _, t := range []struct{ label, href, metric string }{
-		{"Pipeline duration", "#duration", "active"}, {"Time to first e2e job", "#time-to-e2e", "time_to_e2e"}, {"e2e time", "#e2e", "e2e"}, {"Queued", "#queued", "queue"},
+		{"Pipeline duration", "#duration", "active"}, {"Time to first e2e job", "#time-to-e2e", "time_to_e2e"}, {"e2e time", "#time-to-e2e", "e2e"}, {"Queued", "#queue-by-hour", "queue"},
 	} {
 		if a, err := d.stats(ctx, v, t.metric); err == nil {
 			all = append(all, statsTile(t.label, t.href, a, markIndex(mark, a)))
 		}
 	}
-	return all
+	return append(all, d.outcomeTiles(ctx, v)...)
+}
+
+// whatSlowedCard splits the slow-down that was found over the jobs, and shows
+// every attempt of the one that did most.
+func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
+	c := Card{ID: "what-slowed", Title: "What changed", Question: "Which job did it?", Define: "attribution"}
+	answer, err := d.Analytics.Changes(ctx, v.filter, "wall")
+	if err != nil {
+		return c, err
+	}
+	var worst *analytics.Regression
+	for i := range answer.Items {
+		for k := range answer.Items[i].Regressions {
+			if r := &answer.Items[i].Regressions[k]; r.ClearedAt == nil && r.Attribution != nil {
+				worst = r
+			}
+		}
+	}
+	c.Links = []Link{{"Compare", v.href("compare")}}
+	if worst == nil {
+		c.Empty = &Empty{Text: "Nothing got lastingly slower in this time.", Links: []Link{{"Compare with the period before", v.href("compare")}}}
+		return c, nil
+	}
+	attributed(&c, v, worst.Attribution)
+	if len(worst.Attribution.Parts) > 0 && len(c.Plots) > 0 {
+		d.addSwarm(ctx, v, &c, said(worst.Attribution.Parts[0].Job), time.Time(worst.SinceAt))
+	}
+	return c, nil
+}
+
+// addSwarm adds every attempt of a job, before and after.
+func (d *Dashboard) addSwarm(ctx context.Context, v *view, c *Card, job string, since time.Time) {
+	runs, err := d.Analytics.JobRuns(ctx, v.filter, job)
+	if job == "" || err != nil {
+		return // the bars say most of it
+	}
+	sides := sidesOf(runs, since)
+	if len(sides[0]) == 0 || len(sides[1]) == 0 {
+		return
+	}
+	swarm := swarmOf(c.ID, sides).Plot()
+	w := &htmlWriter{}
+	w.raw(c.Plots[0].HTML())
+	w.f(`<h3 class="group">%s, every attempt <span>thick line = p50, thin = p95</span></h3>`, job)
+	w.raw(swarm.HTML())
+	c.Body = w.html()
+	c.Plots = append(c.Plots, swarm)
 }

@@ -18,6 +18,7 @@ import (
 func (d *Dashboard) pages() map[string]func(context.Context, *view) (string, *Page, error) {
 	return map[string]func(context.Context, *view) (string, *Page, error){
 		"": d.overviewPage, "pipelines": d.pipelinesPage, "flaky": d.flakyPage, "compare": d.comparePage, "dora": d.doraPage,
+		"jobs": d.jobsPage, "queue": d.queuePage,
 	}
 }
 
@@ -32,6 +33,9 @@ func (d *Dashboard) cards() map[string]cardMaker {
 		"flaky": d.flakyCard, "flaky-cost": d.flakyCostCard, "restarted": d.restartedCard,
 		"job-duration": d.jobDurationCard, "job-queue": d.jobQueueCard, "job-swarm": d.jobSwarmCard, "job-histogram": d.jobHistogramCard, "job-outcomes": d.jobOutcomesCard,
 		"job-runners": d.jobRunnersCard, "job-branches": d.jobBranchesCard, "job-reasons": d.jobReasonsCard, "job-runs": d.jobRunsCard,
+		"jobs": d.jobsCard, "all-jobs": d.allJobsCard, "typical": d.typicalCard, "outcomes": d.outcomesCard, "where": d.whereCard, "what-slowed": d.whatSlowedCard,
+		"job-waits": d.jobWaitsCard, "queue-by-hour": d.queueByHourCard, "concurrency": d.concurrencyCard, "queue-by-runner": d.queueByRunnerCard, "queue-by-tags": d.queueByTagsCard,
+		"projects":    d.projectsCard,
 		"differences": d.differencesCard, "job-differences": d.jobDifferencesCard, "curves": d.curvesCard, "what-changed": d.whatChangedCard,
 		"deployments": d.deploymentsCard, "lead-time": d.leadTimeCard, "failures": d.failuresCard, "counted-from": d.countedFromCard,
 	}

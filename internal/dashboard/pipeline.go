@@ -63,7 +63,7 @@ func (d *Dashboard) pipelinePage(ctx context.Context, v *view, argument string) 
 		ShareTitle: v.project.Name + " " + id + ": " + outcome + ", " + durationWords(a.ActiveS),
 	}
 	detail := pipelineDetail{Verdict: verdict(a), Facts: v.facts(a), Parts: parts(a)}
-	draw := func(context.Context, *view) (Card, error) { return v.waterfall(a), nil }
+	draw := func(context.Context, *view) (Card, error) { return v.waterfall("waterfall", a), nil }
 	detail.Card = d.card(ctx, v, "waterfall", draw)
 	detail.Card.data = v.base() + "/data/waterfall?pipeline=" + strconv.FormatInt(a.PipelineID, 10)
 	for i := range a.Jobs {
@@ -96,7 +96,7 @@ func (d *Dashboard) waterfallCard(ctx context.Context, v *view) (Card, error) {
 	if err != nil {
 		return Card{Title: "Jobs"}, err
 	}
-	return v.waterfall(a), nil
+	return v.waterfall("waterfall", a), nil
 }
 
 // verdict says how the pipeline compares with those before it.
@@ -171,14 +171,14 @@ func parts(a *analytics.PipelineAnswer) (all []partShare) {
 }
 
 // waterfall draws the attempts of a pipeline.
-func (v *view) waterfall(a *analytics.PipelineAnswer) Card {
+func (v *view) waterfall(id string, a *analytics.PipelineAnswer) Card {
 	c := Card{
 		Title: "Jobs", Question: "Why was this pipeline slow or red? What is on the critical path?", Define: "critical-path",
 		Legend: []Sign{sign("", "lg-crit", "critical path"), sign("", "lg-wait", "waiting"), sign("", "lg-setup", "set-up"), sign("", "wr", "other jobs"), sign("", "k-failed", "failed"), sign("", "ghost", "usual p50–p95")},
 		Table:  Table{Columns: []Column{{"Job", "job", false}, {"Attempt", "attempt", true}, {"Outcome", "outcome", false}, {"Waited", "queue_s", true}, {"Started at", "started_after_s", true}, {"Ran", "duration_s", true}, {"On critical path", "on_critical_path", false}}},
 	}
 	created := timeOf(a.CreatedAt)
-	picture := chart.Waterfall{ID: "waterfall"}
+	picture := chart.Waterfall{ID: id}
 	for i := range a.Jobs {
 		j := &a.Jobs[i]
 		lane := laneOf(j, created)

@@ -34,6 +34,15 @@ func ratio(now, before float64, lowerIsBetter, enough bool) delta {
 	return judged(d, signedPercent(d), lowerIsBetter, enough && math.Abs(d) >= 4)
 }
 
+// points is the change of a percentage, in points.
+func points(now, before float64, lowerIsBetter, enough bool) delta {
+	if math.IsNaN(now) || math.IsNaN(before) {
+		return delta{}
+	}
+	d := now - before
+	return judged(d, chart.Signed(chart.Count, math.Round(d*10)/10)+" pt", lowerIsBetter, enough && math.Abs(d) >= .35)
+}
+
 func judged(d float64, text string, lowerIsBetter, counts bool) delta {
 	switch {
 	case !counts:

@@ -228,6 +228,8 @@ func (d *Dashboard) everywhere(page string) Handler {
 // answer finds what makes the page.
 func (d *Dashboard) answer(w http.ResponseWriter, r *http.Request, v *view, page, argument string) error {
 	switch {
+	case page == "badge.svg" && argument == "" && v.project.Name != "":
+		return d.badge(w, r, v)
 	case page == "data":
 		return d.data(w, r, v, argument)
 	case page == "pipelines" && argument != "":

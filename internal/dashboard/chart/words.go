@@ -80,6 +80,9 @@ func signed(v float64, n int) string {
 	return s
 }
 
+// Short writes a value as short as can be, as axes do.
+func (u Unit) Short(v float64) string { return u.axis(v) }
+
 // axis writes a tick, as short as can be.
 func (u Unit) axis(v float64) string {
 	if u == Percent {
