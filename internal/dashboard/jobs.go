@@ -88,8 +88,17 @@ func (v *view) jobRows(a *analytics.JobsAnswer, sort string) template.HTML {
 	}
 	action := v.base() + "/jobs"
 	for _, h := range []struct{ name, by string }{
-		{"p50", "p50"}, {"p95", "p95"}, {"Duration", ""}, {"Trend", ""}, {"Change of p50", "change"}, {"On critical path", "path_share"}, {"Could save", "saves"},
-		{"Failed", "failure_rate"}, {"Flaky", "flake_rate"}, {"Queue p95", "queue_p95"}, {"Attempts", "count"},
+		{"p50", "p50"},
+		{"p95", "p95"},
+		{"Duration", ""},
+		{"Trend", ""},
+		{"Change of p50", "change"},
+		{"On critical path", "path_share"},
+		{"Could save", "saves"},
+		{"Failed", "failure_rate"},
+		{"Flaky", "flake_rate"},
+		{"Queue p95", "queue_p95"},
+		{"Attempts", "count"},
 	} {
 		v.jobHead(w, h.name, h.by, sort, action)
 	}
@@ -157,7 +166,7 @@ func (v *view) jobRow(w *htmlWriter, j *analytics.JobRow, longest float64) {
 	w.raw(chart.Spark(floats(j.Spark), 0))
 	w.f(`</td><td class="r">`)
 	if j.VersusP50S != nil {
-		if delta := ratio(at(.5), *j.VersusP50S, true, j.Run.Count >= fewest); delta.Text != "" {
+		if delta := ratio(at(.5), *j.VersusP50S, j.Run.Count >= fewest); delta.Text != "" {
 			w.f(`<span class="delta %s">%s</span>`, delta.Class, delta.Text)
 		}
 	}

@@ -107,7 +107,7 @@ func (d *Dashboard) share(ctx context.Context, v *view, all []found) (title, des
 	title = v.project.Name + ": p50 " + chart.Duration(p50)
 	if a.Versus != nil {
 		if before, ok := a.Versus.Summary.Percentiles.At(.5); ok {
-			title += " (" + ratio(p50, before, true, true).Text + ")"
+			title += " (" + ratio(p50, before, true).Text + ")"
 		}
 	}
 	description = plural(a.Summary.Count, "pipeline") + ", " + v.rangeWords() + "."

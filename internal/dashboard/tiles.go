@@ -24,14 +24,14 @@ type delta struct{ Text, Class string }
 // fewest is how many values a percentile should rest on; with fewer it is grey.
 const fewest = 5
 
-// ratio is the change from before to now in percent. Under four percent it is
+// ratio is the change of a duration from before to now in percent. Under four percent it is
 // grey, and so it is where either side has few values.
-func ratio(now, before float64, lowerIsBetter, enough bool) delta {
+func ratio(now, before float64, enough bool) delta {
 	if !(before > 0) || math.IsNaN(now) {
 		return delta{}
 	}
 	d := (now - before) / before * 100
-	return judged(d, signedPercent(d), lowerIsBetter, enough && math.Abs(d) >= 4)
+	return judged(d, signedPercent(d), true, enough && math.Abs(d) >= 4)
 }
 
 // points is the change of a percentage, in points.
@@ -81,7 +81,7 @@ func statsTile(label, href string, a *analytics.StatsAnswer, mark int) Tile {
 	}
 	if a.Versus != nil {
 		if before, ok := a.Versus.Summary.Percentiles.At(.5); ok {
-			t.Delta = ratio(p50, before, true, s.Count >= fewest && a.Versus.Summary.Count >= fewest)
+			t.Delta = ratio(p50, before, s.Count >= fewest && a.Versus.Summary.Count >= fewest)
 		}
 	}
 	t.Spark = chart.Spark(p50s(a), mark)
