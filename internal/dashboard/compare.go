@@ -210,7 +210,7 @@ func (d *Dashboard) curvesCard(ctx context.Context, v *view) (Card, error) {
 
 // whatChangedCard splits the change of the mean over the jobs.
 func (d *Dashboard) whatChangedCard(ctx context.Context, v *view) (Card, error) {
-	c := Card{Title: "What changed", Question: "Which job did it?", Define: "attribution"}
+	c := Card{ID: "what-changed", Title: "What changed", Question: "Which job did it?", Define: "attribution"}
 	a, err := d.comparison(ctx, v)
 	if err != nil {
 		return c, err

@@ -153,7 +153,7 @@ func (p *site) testEveryPage(t *testing.T) {
 				t.Errorf("%s has %s %d times, want %d", path, text, n, times)
 			}
 		}
-		for _, wrong := range []string{"NaN", "Inf", "%!", "&lt;nil&gt;", "<no value>", `role="alert"`, "style=\"", "ZgotmplZ", " onclick"} {
+		for _, wrong := range []string{"NaN", "Inf", "%!", "&lt;nil&gt;", "<no value>", `role="alert"`, "style=\"", "ZgotmplZ", " onclick", `labelledby="-t`} {
 			if i := strings.Index(body, wrong); i >= 0 {
 				t.Errorf("%s has %q: %s", path, wrong, body[max(0, i-200):min(len(body), i+100)])
 			}

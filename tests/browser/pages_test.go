@@ -8,8 +8,12 @@ import (
 )
 
 // pages are all that people can open on the made-up pipelines.
-func pages(*site) []string {
-	return []string{"/", "/api/docs"}
+func pages(s *site) []string {
+	project := "/p/" + s.planted.Project
+	return []string{
+		"/", "/pipelines", "/jobs", "/about/metrics", "/api/docs",
+		project, project + "/-/pipelines", project + "/-/jobs", project + "/-/jobs/" + s.planted.Job, project + "/-/flaky", project + "/-/queue", project + "/-/compare", project + "/-/dora",
+	}
 }
 
 // Every page is without fault to axe, by day and by night.
