@@ -51,7 +51,7 @@ func (f *Filter) last(span string, now time.Time) (Window, error) {
 	if err != nil || n > maxYears*366*24 {
 		return Window{}, wrong
 	}
-	w := Window{To: now.UTC().Truncate(time.Millisecond)}
+	w := Window{To: untilNow(now)}
 	switch span[len(span)-1] {
 	case 'h':
 		w.From = hourOf(now, f.Zone).Add(-time.Duration(n-1) * time.Hour)
@@ -74,6 +74,16 @@ func (f *Filter) last(span string, now time.Time) (Window, error) {
 	return Window{w.From.UTC(), w.To}, nil
 }
 
+// untilNow is the end of the minute that now is in: so that who asks again
+// within it gets the same answer, and is told so by its ETag.
+func untilNow(now time.Time) time.Time {
+	end := now.UTC().Truncate(time.Minute)
+	if end.Before(now) {
+		end = end.Add(time.Minute)
+	}
+	return end
+}
+
 // daysAgo is the beginning of the first of n days, today being the last.
 func (f *Filter) daysAgo(now time.Time, n int) time.Time {
 	if n == 1 {
@@ -94,7 +104,7 @@ func (f *Filter) between(fromName, from, toName, to string, now time.Time) (w Wi
 	if w.From, err = f.instant(fromName, from, 0); err != nil {
 		return Window{}, err
 	}
-	w.To = now.UTC().Truncate(time.Millisecond)
+	w.To = untilNow(now)
 	if to != "" {
 		if w.To, err = f.instant(toName, to, 1); err != nil {
 			return Window{}, err
