@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/github/githubtest"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab/gitlabtest"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
 )
@@ -55,7 +56,7 @@ func run(t *testing.T, dir string, database func(testing.TB) string) {
 			e.Setenv("URL", "http://127.0.0.1:"+port)
 			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"post": post, "get": get, "terminate": terminate, "gitlab": serveGitLab, "original": original},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"post": post, "get": get, "terminate": terminate, "gitlab": serveGitLab, "github": serveGitHub, "await": await, "original": original},
 	})
 }
 
@@ -87,6 +88,25 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: get STATUS PATH [HEADER...]")
 	}
 	answer(ts, args[0], http.MethodGet, args[1], "", args[2:])
+}
+
+// await TEXT PATH gets $URL/PATH until the answer holds the text.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await TEXT PATH")
+	}
+	var text []byte
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		resp, err := http.Get(ts.Getenv("URL") + args[1])
+		ts.Check(err)
+		text, err = io.ReadAll(resp.Body)
+		ts.Check(err)
+		ts.Check(resp.Body.Close())
+		if strings.Contains(string(text), args[0]) {
+			return
+		}
+	}
+	ts.Fatalf("%s never held %s:\n%s", args[1], args[0], text)
 }
 
 // answer asks until there is an answer of a server that is ready.
@@ -133,6 +153,21 @@ func serveGitLab(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("GITLAB", s.URL)
 	ts.Setenv("PMC_GITLAB_TOKEN", gitlabtest.Token)
 	ts.Setenv("PROJECT_ID", strconv.FormatInt(s.World.Projects[0].ID, 10))
+}
+
+// github N serves a GitHub of the tests with N made-up runs at $GITHUB.
+func serveGitHub(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: github N")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	const token = "github_pat_of_the_tests"
+	s := githubtest.Start(githubtest.Generate(1, n, time.Now()), token)
+	ts.Defer(s.Close)
+	ts.Setenv("GITHUB", s.URL)
+	ts.Setenv("PMC_GITHUB_TOKEN", token)
+	ts.Setenv("RUN", strconv.FormatInt(s.World().Repositories[0].Runs[0].ID, 10))
 }
 
 // original PAGE SIZE lets a stand-in of the original's client read a page of

@@ -1,12 +1,22 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"iter"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/collect"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/rest"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
 func (e *env) collectCommand() *cobra.Command {
@@ -15,8 +25,104 @@ func (e *env) collectCommand() *cobra.Command {
 		Short: "Read the past out of a CI system",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(e.collectGitLabCommand())
+	cmd.AddCommand(e.collectGitLabCommand(), e.collectGitHubCommand())
 	return cmd
+}
+
+// collecting is the flags of all commands that read the past.
+type collecting struct {
+	database
+	logging
+
+	since, until, post, state string
+}
+
+func (c *collecting) flags(fs *pflag.FlagSet, since string) {
+	fs.StringVar(&c.since, "since", "", since)
+	fs.StringVar(&c.until, "until", "", "only pipelines that were created before `then`")
+	fs.StringVar(&c.post, "post", "", "a server's `URL` to send to, in place of a database")
+	fs.StringVar(&c.state, "state", "pipeline-metrics-collect.json", "with --post: the `file` that keeps how far it is")
+	c.database.flags(fs)
+	c.logging.flags(fs)
+}
+
+type saver func(context.Context, []ci.Report) error
+
+// to opens where the reports go.
+func (c *collecting) to(ctx context.Context, e *env, log *slog.Logger, f func(saver, collect.Marks) error) error {
+	if c.post == "" {
+		st, err := store.Open(ctx, c.store(log))
+		if err != nil {
+			return err
+		}
+		return errors.Join(f(collect.SaveIn(st), st), st.Close())
+	}
+	token, err := e.secret("PMC_TOKEN")
+	if err != nil {
+		return err
+	}
+	r := rest.Config{Base: c.post, Rate: 1000, Concurrency: saversAtServer, Log: log, SecretHeader: "Authorization"}
+	if token != "" {
+		r.Secret = "Bearer " + token
+	}
+	server, err := rest.New(r)
+	if err != nil {
+		return &usageError{errors.New("--post must be like https://metrics.example.com, and the token in PMC_TOKEN")}
+	}
+	defer server.CloseIdle()
+	return f(collect.SaveAt(server), collect.MarksFile{Path: c.state})
+}
+
+// A collection is what one command reads.
+type collection struct {
+	name                  string // under which it is remembered how far it is
+	whole                 bool   // lists are read, and it is remembered
+	projects, concurrency int
+	requests              func() int64
+	// items are what to read, and how many pipelines that is; -1: not known.
+	items func(*collect.Memory) (iter.Seq2[collect.Item, error], int64, error)
+}
+
+func (c *collecting) collectAll(ctx context.Context, e *env, log *slog.Logger, what collection, save saver, marks collect.Marks) error {
+	began := time.Now()
+	since, err := parseSince(c.since, began)
+	if err != nil {
+		return err
+	}
+	memory := &collect.Memory{Marks: marks, Name: what.name, Since: since, Now: time.Now}
+	items, total, err := what.items(memory)
+	if err != nil {
+		return err
+	}
+	show := e.collectProgress(log, total)
+	b := &collect.Backfill{
+		Items: items, Save: save, Mark: memory.Mark, Missing: collect.Missing, Concurrency: what.concurrency, Now: time.Now,
+		Progress: func(it collect.Item, err error) { show.add(ctx, it.ID, err) },
+	}
+	tally, err := b.Run(ctx)
+	if err == nil && what.whole {
+		err = memory.End(ctx)
+	}
+	show.end()
+	fmt.Fprintf(e.stdout, "Saved: %s of %s, with %s in %s.\n", counted(tally.Pipelines, "pipeline"), counted(what.projects, "project"),
+		counted(int(what.requests()), "request"), time.Since(began).Round(time.Second))
+	switch {
+	case errors.Is(err, context.Canceled) && what.whole:
+		return errors.New("stopped; what is saved is remembered, and the same command goes on from there")
+	case err != nil:
+		return err
+	case tally.Missed > 0:
+		return fmt.Errorf("%d could not be read; the first: %w", tally.Missed, tally.First)
+	}
+	return nil
+}
+
+// counted is a number of things, in words.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return strconv.Itoa(n) + " " + thing
 }
 
 // parseSince reads an instant, or how long ago it is: 180d, 36h, 2026-01-31, or

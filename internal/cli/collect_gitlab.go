@@ -8,7 +8,6 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/collect"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/rest"
-	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
 const (
@@ -100,17 +98,14 @@ func howToEnter(err error) error {
 // gitlabCollecting is the flags of collect gitlab.
 type gitlabCollecting struct {
 	gitlabAccess
-	database
-	logging
+	collecting
 	original
 
 	ids           []int64
 	page, perPage int
-	since, until  string
 	statuses      []string
 	logs          string
 	steps         []string
-	post, state   string
 }
 
 func (e *env) collectGitLabCommand() *cobra.Command {
@@ -151,15 +146,10 @@ func (g *gitlabCollecting) flags(fs *pflag.FlagSet) {
 	fs.Int64SliceVarP(&g.ids, "pipeline-id", "p", nil, "only the pipelines with these `numbers`, and their children")
 	fs.IntVar(&g.page, "page", 0, "only that `page` of the list, the newest pipelines first")
 	fs.IntVar(&g.perPage, "per-page", 0, "pipelines on a page (default 20, with --save-endpoint 5)")
-	fs.StringVar(&g.since, "since", "", "only what has changed since `then`: 180d, 36h, a date or a time")
-	fs.StringVar(&g.until, "until", "", "only pipelines that were created before `then`")
 	fs.StringSliceVar(&g.statuses, "status", nil, "only pipelines in these of GitLab's `states`, such as success,failed (default all)")
 	fs.StringVar(&g.logs, "job-logs", "e2e", "of which jobs the logs are read, for the times of their steps: `e2e`, all or none")
 	fs.StringArrayVar(&g.steps, "job-steps", nil, "`names` of what the command time measured in a job, in order; may be given several\ntimes, for different numbers of steps (default up,e2e and pull,up,e2e)")
-	fs.StringVar(&g.post, "post", "", "a server's `URL` to send to, in place of a database")
-	fs.StringVar(&g.state, "state", "pipeline-metrics-collect.json", "with --post: the `file` that keeps how far it is")
-	g.database.flags(fs)
-	g.logging.flags(fs)
+	g.collecting.flags(fs, "only what has changed since `then`: 180d, 36h, a date or a time")
 	g.original.flags(fs)
 }
 
@@ -220,75 +210,21 @@ func (g *gitlabCollecting) what(c *gitlab.Client) (*collect.GitLab, error) {
 	return w, nil
 }
 
-type saver func(context.Context, []ci.Report) error
-
-// to opens where the reports go.
-func (g *gitlabCollecting) to(ctx context.Context, e *env, log *slog.Logger, f func(saver, collect.Marks) error) error {
-	if g.post == "" {
-		st, err := store.Open(ctx, g.store(log))
-		if err != nil {
-			return err
-		}
-		return errors.Join(f(collect.SaveIn(st), st), st.Close())
-	}
-	token, err := e.secret("PMC_TOKEN")
-	if err != nil {
-		return err
-	}
-	c := rest.Config{Base: g.post, Rate: 1000, Concurrency: saversAtServer, Log: log, SecretHeader: "Authorization"}
-	if token != "" {
-		c.Secret = "Bearer " + token
-	}
-	server, err := rest.New(c)
-	if err != nil {
-		return &usageError{errors.New("--post must be like https://metrics.example.com, and the token in PMC_TOKEN")}
-	}
-	defer server.CloseIdle()
-	return f(collect.SaveAt(server), collect.MarksFile{Path: g.state})
-}
-
 func (g *gitlabCollecting) collect(ctx context.Context, e *env, log *slog.Logger, what *collect.GitLab, save saver, marks collect.Marks) error {
-	began := time.Now()
-	since, err := parseSince(g.since, began)
-	if err != nil {
-		return err
-	}
 	name := "gitlab " + what.Client.URL() + " " + strings.Join(slices.Concat(g.projects, g.groups), " ") + what.Variant
-	memory := &collect.Memory{Marks: marks, Name: name, Since: since, Now: time.Now}
-	what.Since = memory.Begin
-	items, total, err := g.items(ctx, what)
-	if err != nil {
-		return err
+	c := collection{
+		name: name, whole: g.isWhole(), projects: len(what.Projects), concurrency: g.concurrency,
+		requests: func() int64 { return what.Client.Counts().Requests },
+		items: func(memory *collect.Memory) (iter.Seq2[collect.Item, error], int64, error) {
+			what.Since = memory.Begin
+			return g.items(ctx, what)
+		},
 	}
-	show := e.collectProgress(log, total)
-	b := &collect.Backfill{
-		Items: items, Save: save, Mark: memory.Mark, Missing: collect.Missing, Concurrency: g.concurrency, Now: time.Now,
-		Progress: func(it collect.Item, err error) { show.add(ctx, it.ID, err) },
-	}
-	tally, err := b.Run(ctx)
-	if err == nil && g.isWhole() {
-		err = memory.End(ctx)
-	}
-	show.end()
-	requests := what.Client.Counts().Requests
-	fmt.Fprintf(e.stdout, "Saved: %s of %s, with %s in %s.\n", counted(tally.Pipelines, "pipeline"), counted(len(what.Projects), "project"), counted(int(requests), "request"), time.Since(began).Round(time.Second))
-	return g.outcome(tally, err)
+	return g.collectAll(ctx, e, log, c, save, marks)
 }
 
 // isWhole tells whether lists are read, of which it is kept how far they are.
 func (g *gitlabCollecting) isWhole() bool { return len(g.ids) == 0 && g.page == 0 }
-
-func (g *gitlabCollecting) outcome(tally collect.Tally, err error) error {
-	switch {
-	case errors.Is(err, context.Canceled) && g.isWhole():
-		return errors.New("stopped; what is saved is remembered, and the same command goes on from there")
-	case err != nil:
-		return err
-	case tally.Missed > 0:
-		return fmt.Errorf("%d could not be read; the first: %w", tally.Missed, tally.First)
-	}
-	return nil
-}
 
 // items are what to read, and how many pipelines that is; -1: not known.
 func (g *gitlabCollecting) items(ctx context.Context, what *collect.GitLab) (iter.Seq2[collect.Item, error], int64, error) {
@@ -303,12 +239,4 @@ func (g *gitlabCollecting) items(ctx context.Context, what *collect.GitLab) (ite
 		n = -1
 	}
 	return what.Changed(ctx), n, err
-}
-
-// counted is a number of things, in words.
-func counted(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return strconv.Itoa(n) + " " + thing
 }

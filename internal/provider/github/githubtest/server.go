@@ -32,11 +32,20 @@ type Server struct {
 // Serve starts the API of a world for those who bring the token.
 func Serve(t testing.TB, w *World, token string) *Server {
 	t.Helper()
-	s := &Server{world: w, token: token}
-	s.Server = httptest.NewServer(s)
+	s := Start(w, token)
 	t.Cleanup(s.Close)
 	return s
 }
+
+// Start is Serve for those who close it themselves.
+func Start(w *World, token string) *Server {
+	s := &Server{world: w, token: token}
+	s.Server = httptest.NewServer(s)
+	return s
+}
+
+// World is what the server has.
+func (s *Server) World() *World { return s.world }
 
 // Break makes the server refuse each limitEvery'th request and fail each
 // failEvery'th; 0: never.
