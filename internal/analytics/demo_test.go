@@ -18,12 +18,12 @@ import (
 func TestDemoIsUnderstood(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
-		h := demo.Generate(1, now, 60)
+		h := demo.Generate(1, now, 30)
 		saveAll(t, s, h.Reports)
 		a := analytics.New(analytics.Config{Store: s, Now: clock})
 		checkFindings(t, a, h.Planted)
 		checkBacktest(t, a, h.Planted)
-		found, err := a.Flaky(t.Context(), filter(t, "range=60d"))
+		found, err := a.Flaky(t.Context(), filter(t, "range=30d"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestDemoIsUnderstood(t *testing.T) {
 
 func checkFindings(t *testing.T, a *analytics.Analytics, p demo.Planted) {
 	t.Helper()
-	found, err := a.Findings(t.Context(), filter(t, "range=60d&tz=Europe/Berlin"))
+	found, err := a.Findings(t.Context(), filter(t, "range=30d&tz=Europe/Berlin"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func checkFindings(t *testing.T, a *analytics.Analytics, p demo.Planted) {
 		t.Fatalf("%d findings, want the planted one alone: %+v", len(found.Items), found.Items)
 	}
 	f := found.Items[0]
-	want := "Slower since Mon 2 Nov: p50 went from 12m 27s to 16m 22s. The largest part is e2e:checkout (+3m 58s), in its step up. " +
+	want := "Slower since Wed 11 Nov: p50 went from 12m 27s to 16m 25s. The largest part is e2e:checkout (+4m 01s), in its step up. " +
 		"It began with pipeline " + number(f.FirstPipeline) + ", commit " + p.Commit[:8] + "."
 	if f.Sentence != want {
 		t.Errorf("got  %s\nwant %s", f.Sentence, want)
@@ -63,7 +63,7 @@ func checkFindings(t *testing.T, a *analytics.Analytics, p demo.Planted) {
 // job and its step, each once, with the planted commit.
 func checkBacktest(t *testing.T, a *analytics.Analytics, p demo.Planted) {
 	t.Helper()
-	found, err := a.Backtest(t.Context(), filter(t, "range=60d"), analytics.DefaultRule(true), analytics.DefaultRule(false))
+	found, err := a.Backtest(t.Context(), filter(t, "range=30d"), analytics.DefaultRule(true), analytics.DefaultRule(false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func checkBacktest(t *testing.T, a *analytics.Analytics, p demo.Planted) {
 		}
 	}
 	slices.Sort(metrics)
-	if got, want := strings.Join(metrics, " "), "e2e job_run:e2e:checkout step:e2e:checkout/up wall"; got != want || found.Sentence != "Would have fired 4 times in 60 days." {
+	if got, want := strings.Join(metrics, " "), "e2e job_run:e2e:checkout step:e2e:checkout/up wall"; got != want || found.Sentence != "Would have fired 4 times in 30 days." {
 		t.Errorf("fires for %s: %s; want %s", got, found.Sentence, want)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -13,10 +12,9 @@ import (
 
 // Limits of the flaky jobs.
 const (
-	maxFlaky   = 100    // jobs in an answer
-	maxFlaked  = 20_000 // commits on which a job flaked that are looked at
-	maxStrip   = 60     // outcomes of a job
-	stripDepth = 500    // pipelines of a project among which they are looked for
+	maxFlaky   = 100 // jobs in an answer
+	maxStrip   = 60  // outcomes of a job
+	stripDepth = 500 // pipelines of a project among which they are looked for
 )
 
 // Flaky are the jobs that failed and passed on the same commit, and what that
@@ -70,13 +68,17 @@ func (a *Analytics) Flaky(ctx context.Context, f Filter) (Flaky, error) {
 		for _, o := range down {
 			answer.Outages = append(answer.Outages, Outage{names[o.project], Time(o.From), Time(o.To)})
 		}
-		jobs, err := s.flaky(ctx, read, down, names)
-		if err == nil {
-			answer.Truncated, err = s.addedByFlakes(ctx, read, down, jobs)
-		}
+		commits, truncated, err := s.onCommits(ctx, read, down)
 		if err != nil {
 			return err
 		}
+		all, err := s.retried(ctx, read)
+		if err != nil {
+			return err
+		}
+		answer.Truncated = truncated || len(all) == maxRetried
+		jobs := flakyJobs(commits, names)
+		addedByFlakes(all, commits, down, jobs)
 		answer.Jobs = mostExpensive(jobs)
 		return s.strips(ctx, read, answer.Jobs, names)
 	})
@@ -106,10 +108,11 @@ type projectWindow struct {
 func (s *scope) outages(ctx context.Context, read *store.Reading) ([]projectWindow, error) {
 	var args arguments
 	var c conditions
-	s.inProjects(&c, &args, "j.project_id")
-	c.add("j.pipeline_created_ms >= ", args.add(s.Window.From.UnixMilli()), " AND j.pipeline_created_ms < ", args.add(s.Window.To.UnixMilli()))
+	s.inProjects(&c, &args, "p.project_id")
+	c.add("p.created_ms >= ", args.add(s.Window.From.UnixMilli()), " AND p.created_ms < ", args.add(s.Window.To.UnixMilli()))
 	length := args.add(outageWindow.Milliseconds())
-	query := "SELECT j.project_id, j.finished_ms / " + length + ", COUNT(*), SUM(CASE WHEN " + failedAttempt + " THEN 1 ELSE 0 END) FROM jobs j WHERE " + c.String() +
+	query := "SELECT j.project_id, j.finished_ms / " + length + ", COUNT(*), SUM(CASE WHEN " + failedAttempt + " THEN 1 ELSE 0 END) " +
+		"FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " + c.String() +
 		" AND NOT j.is_superseded AND j.finished_ms IS NOT NULL AND (j.result = '" + string(ci.Success) + "' OR " + failedAttempt + ") GROUP BY j.project_id, j.finished_ms / " + length +
 		" HAVING COUNT(*) >= " + args.add(outageLeast) + " AND SUM(CASE WHEN " + failedAttempt + " THEN 10 ELSE 0 END) >= 8 * COUNT(*) ORDER BY 1, 2"
 	tallies := map[int64][]tally{}
@@ -133,78 +136,132 @@ func (s *scope) outages(ctx context.Context, read *store.Reading) ([]projectWind
 	return all, nil
 }
 
-// commitKey names what a job may flake on.
-const commitKey = "COALESCE(p.commit_sha, '#' || CAST(p.id AS TEXT))"
+// An onCommit is what became of a job on a commit.
+type onCommit struct {
+	projectJob
 
-// outcomes is a SELECT of each job on each commit: whether it passed, whether
-// it failed outside of outages, and how long the failures ran.
-func (s *scope) outcomes(args *arguments, down []projectWindow, columns string) string {
-	var b strings.Builder
-	b.WriteString(failedAttempt)
-	for _, o := range down {
-		b.WriteString(" AND NOT (j.project_id = " + args.add(o.project) + " AND j.finished_ms >= " + args.add(o.From.UnixMilli()) + " AND j.finished_ms < " + args.add(o.To.UnixMilli()) + ")")
-	}
-	bad := b.String()
-	columns = strings.ReplaceAll(columns, "BAD", "("+bad+")")
-	return "SELECT j.project_id, j.name, " + commitKey + " AS commit_key, MAX(CASE WHEN j.result = '" + string(ci.Success) + "' THEN 1 ELSE 0 END) AS good, MAX(CASE WHEN (" + bad +
-		") THEN 1 ELSE 0 END) AS bad" + columns + " FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " + s.pipelines(args, s.Window) +
-		" AND NOT j.is_superseded AND j.name IS NOT NULL AND (j.result = '" + string(ci.Success) + "' OR " + failedAttempt + ")" + s.attempts(args, "j") +
-		" GROUP BY j.project_id, j.name, " + commitKey
+	passed, failed bool
+	failedMS       int64 // that the failures ran
+	first, last    int64 // end of the first and the last failure, Unix milliseconds
 }
 
-// flaky reads the jobs that flaked, and on how many commits they finished.
-func (s *scope) flaky(ctx context.Context, read *store.Reading, down []projectWindow, names map[int64]string) (map[projectJob]*FlakyJob, error) {
+// onCommits reads what became of each job on each commit; where a pipeline has
+// no commit, in it. Failures in outages are left out. It tells whether there
+// are more attempts than are looked at; then the newest are.
+func (s *scope) onCommits(ctx context.Context, read *store.Reading, down []projectWindow) (all map[flake]*onCommit, truncated bool, err error) {
 	var args arguments
-	inner := s.outcomes(&args, down, ", SUM(CASE WHEN BAD THEN COALESCE(j.run_ms, 0) ELSE 0 END) AS bad_ms, MIN(CASE WHEN BAD THEN COALESCE(j.finished_ms, p.created_ms) END) AS first_ms, MAX(CASE WHEN BAD THEN COALESCE(j.finished_ms, p.created_ms) END) AS last_ms")
-	query := "SELECT g.project_id, g.name, COUNT(*), SUM(g.good * g.bad), SUM(g.good * g.bad * g.bad_ms), MIN(CASE WHEN g.good = 1 THEN g.first_ms END), MAX(CASE WHEN g.good = 1 THEN g.last_ms END) FROM (" +
-		inner + ") g WHERE g.good = 1 OR g.bad = 1 GROUP BY g.project_id, g.name HAVING SUM(g.good * g.bad) > 0"
-	all := map[projectJob]*FlakyJob{}
-	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var at projectJob
-		var runMS, first, last int64
-		j := &FlakyJob{}
-		err := scan(&at.project, &at.job, &j.Commits, &j.Flaked, &runMS, &first, &last)
-		j.Project, j.Job = names[at.project], at.job
-		j.Rate, j.Interval = float64(j.Flaked)/float64(j.Commits), wilson(j.Flaked, j.Commits)
-		j.ran(runMS)
-		j.FirstAt, j.LastAt = Time(instant(first)), Time(instant(last))
-		all[at] = j
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for flaky jobs: %w", err)
-	}
-	return all, nil
-}
-
-// addedByFlakes adds what the retries on the commits on which a job flaked
-// added to pipelines; it tells whether there were too many to look at all.
-func (s *scope) addedByFlakes(ctx context.Context, read *store.Reading, down []projectWindow, jobs map[projectJob]*FlakyJob) (truncated bool, err error) {
-	var args arguments
-	query := "SELECT g.project_id, g.name, g.commit_key FROM (" + s.outcomes(&args, down, "") + ") g WHERE g.good = 1 AND g.bad = 1 LIMIT " + args.add(maxFlaked)
-	type flake struct {
-		projectJob
-
-		commit string
-	}
-	flaked := map[flake]bool{}
+	query := "SELECT j.project_id, j.pipeline_id, j.name, COALESCE(p.commit_sha, ''), CASE WHEN " + failedAttempt + " THEN 1 ELSE 0 END, COALESCE(j.run_ms, 0), COALESCE(j.finished_ms, p.created_ms) " +
+		"FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " + s.pipelines(&args, s.Window) +
+		" AND NOT j.is_superseded AND j.name IS NOT NULL AND (j.result = '" + string(ci.Success) + "' OR " + failedAttempt + ")" + s.attempts(&args, "j") +
+		" ORDER BY p.project_id DESC, p.created_ms DESC LIMIT " + args.add(maxSeriesValues)
+	all = map[flake]*onCommit{}
+	rows := 0
 	err = read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var f flake
-		err := scan(&f.project, &f.job, &f.commit)
-		flaked[f] = true
-		return err
+		var r retried
+		var bad int
+		if err := scan(&r.project, &r.pipeline, &r.job, &r.commit, &bad, &r.runMS, &r.endMS); err != nil {
+			return err
+		}
+		rows++
+		if r.failed = bad == 1; r.failed && isDown(down, r) {
+			return nil
+		}
+		k := r.flake()
+		if all[k] == nil {
+			all[k] = &onCommit{projectJob: r.projectJob}
+		}
+		all[k].add(r)
+		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("look for flakes: %w", err)
+		return nil, false, fmt.Errorf("look for flaky jobs: %w", err)
 	}
-	all, err := s.retried(ctx, read)
-	for _, r := range all {
-		if j := jobs[r.projectJob]; j != nil && r.failed && !isDown(down, r) && flaked[flake{r.projectJob, cmp.Or(r.commit, "#"+count(r.pipeline))}] {
-			r.runMS = 0 // counted already
-			j.add(r)
+	return all, rows == maxSeriesValues, nil
+}
+
+func (o *onCommit) add(r retried) {
+	if !r.failed {
+		o.passed = true
+		return
+	}
+	if !o.failed {
+		o.first, o.last = r.endMS, r.endMS
+	}
+	o.failed = true
+	o.failedMS += r.runMS
+	o.first, o.last = min(o.first, r.endMS), max(o.last, r.endMS)
+}
+
+// A flake is a job on a commit, or in a pipeline without one.
+type flake struct {
+	projectJob
+
+	commit   string
+	pipeline int64 // 0 with a commit
+}
+
+func (r retried) flake() flake {
+	if r.commit == "" {
+		return flake{r.projectJob, "", r.pipeline}
+	}
+	return flake{r.projectJob, r.commit, 0}
+}
+
+// flakyJobs are the jobs that flaked, and on how many commits they finished.
+func flakyJobs(all map[flake]*onCommit, names map[int64]string) map[projectJob]*FlakyJob {
+	jobs := map[projectJob]*FlakyJob{}
+	for _, o := range all {
+		j := jobs[o.projectJob]
+		if j == nil {
+			j = &FlakyJob{Project: names[o.project], Job: o.job}
+			jobs[o.projectJob] = j
+		}
+		j.Commits++
+		if !o.passed || !o.failed {
+			continue
+		}
+		first, last := Time(instant(o.first)), Time(instant(o.last))
+		if j.Flaked == 0 {
+			j.FirstAt, j.LastAt = first, last
+		}
+		j.Flaked++
+		j.ran(o.failedMS)
+		if first.compare(j.FirstAt) < 0 {
+			j.FirstAt = first
+		}
+		if last.compare(j.LastAt) > 0 {
+			j.LastAt = last
 		}
 	}
-	return len(flaked) == maxFlaked || len(all) == maxRetried, err
+	for k, j := range jobs {
+		j.Rate, j.Interval = float64(j.Flaked)/float64(j.Commits), wilson(j.Flaked, j.Commits)
+		if j.Flaked == 0 {
+			delete(jobs, k)
+		}
+	}
+	return jobs
+}
+
+// flaky reads the jobs that flaked, without what they added to pipelines.
+func (s *scope) flaky(ctx context.Context, read *store.Reading, down []projectWindow, names map[int64]string) (map[projectJob]*FlakyJob, error) {
+	commits, _, err := s.onCommits(ctx, read, down)
+	if err != nil {
+		return nil, err
+	}
+	return flakyJobs(commits, names), nil
+}
+
+// addedByFlakes adds what the failures on the commits on which a job flaked
+// added to pipelines, where they were retried.
+func addedByFlakes(all []retried, commits map[flake]*onCommit, down []projectWindow, jobs map[projectJob]*FlakyJob) {
+	for _, r := range all {
+		j, o := jobs[r.projectJob], commits[r.flake()]
+		if j == nil || o == nil || !o.passed || !o.failed || !r.failed || isDown(down, r) {
+			continue
+		}
+		r.runMS = 0 // counted already
+		j.add(r)
+	}
 }
 
 // isDown tells whether an attempt ended in an outage.

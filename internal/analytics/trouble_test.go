@@ -76,7 +76,7 @@ func (w *trouble) seconds(mean, spread float64) time.Duration {
 func (w *trouble) project(name string) []ci.Report {
 	var all []ci.Report
 	level, commit := 200.0, 0
-	for i := range 160 {
+	for i := range 110 {
 		if w.random.IntN(30) == 0 {
 			level = 100 + 400*w.random.Float64()
 		}
@@ -85,7 +85,7 @@ func (w *trouble) project(name string) []ci.Report {
 		}
 		r := ci.Report{Provider: "gitlab", Project: name, Source: ci.API}
 		r.Pipeline = ci.Pipeline{
-			ID: int64(1000 + i), Ref: "main", RefKind: "branch", CreatedAt: now.Add(-time.Duration(160-i)*5*time.Hour - w.seconds(3000, 500)),
+			ID: int64(1000 + i), Ref: "main", RefKind: "branch", CreatedAt: now.Add(-time.Duration(110-i)*7*time.Hour - w.seconds(3000, 500)),
 			State: ci.Finished, Result: ci.Success, Commit: fmt.Sprintf("%040x", commit),
 		}
 		switch w.random.IntN(12) {
