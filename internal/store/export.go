@@ -119,6 +119,7 @@ func (s *Store) ImportProject(ctx context.Context, p Project) error {
 	if _, err := s.db.writer.ExecContext(ctx, "UPDATE projects SET default_branch = $1 WHERE name = $2 AND default_branch IS NULL", p.DefaultBranch, p.Name); err != nil {
 		return fmt.Errorf("save a project: %w: %w", ErrAway, err)
 	}
+	s.projects.forget(p.Name)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -23,7 +24,7 @@ func Export(ctx context.Context, s *store.Store, w io.Writer, now time.Time, pro
 	e.out.SetEscapeHTML(false)
 	total, err := s.CountPipelines(ctx)
 	if err == nil {
-		err = e.out.Encode(line{Export: &header{Version, now.UTC(), total}})
+		err = e.out.Encode(line{Export: &header{Version, now.UTC(), total, s.ServerDefinitions().Hash()}})
 	}
 	if err == nil {
 		err = e.projects(ctx)
@@ -61,7 +62,15 @@ func (e *exporter) projects(ctx context.Context) error {
 		for i := range all {
 			p := &all[i]
 			after = p.Name
-			l := line{Project: &project{p.Name, p.DefaultBranch, p.Team, p.Number, p.E2eJobs, p.Schedules, p.Packages}}
+			settings, err := e.store.Settings(ctx, *p)
+			if err != nil {
+				return err
+			}
+			settings.DefaultBranch = "" // it stands with the project
+			l := line{Project: &project{p.Name, p.DefaultBranch, p.Team, p.Number, p.E2eJobs, p.Schedules, p.Packages, nil}}
+			if !reflect.ValueOf(settings).IsZero() {
+				l.Project.Settings = &settings
+			}
 			if err := e.out.Encode(l); err != nil {
 				return err
 			}

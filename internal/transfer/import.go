@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"sync"
 	"time"
 
@@ -113,6 +114,9 @@ func (run *importRun) take(ctx context.Context, n int64, text []byte) error {
 		return ErrNewer
 	case l.Export != nil:
 		run.total = l.Export.Pipelines
+		if d := l.Export.Derived; d != "" && d != run.Store.ServerDefinitions().Hash() {
+			run.Tell("The export's server had other phases than this one has. Phases are derived by this one's; give it the same settings to have the same.")
+		}
 		return nil
 	case l.End != nil:
 		run.got.Whole = true
@@ -134,9 +138,13 @@ func (run *importRun) saver(l *line) queued {
 	case l.Project != nil:
 		p := l.Project
 		return queued{count: &run.got.Projects, save: func(ctx context.Context) error {
-			return run.Store.ImportProject(ctx, store.Project{
+			told := store.Project{
 				Name: p.Name, DefaultBranch: p.DefaultBranch, Team: p.Team, Number: p.Number, E2eJobs: p.E2eJobs, Schedules: p.Schedules, Packages: p.Packages,
-			})
+			}
+			if err := run.Store.ImportProject(ctx, told); err != nil || p.Settings == nil {
+				return err
+			}
+			return run.settle(ctx, p)
 		}}
 	case l.Delivery != nil:
 		d := store.Delivery{Provider: l.Delivery.Provider, Key: l.Delivery.Key, Event: l.Delivery.Event, Body: l.Delivery.Body}
@@ -150,6 +158,28 @@ func (run *importRun) saver(l *line) queued {
 		_, err := run.Store.Save(ctx, r)
 		return err
 	}}
+}
+
+// settle gives a project its settings, where nobody has decided anything on it
+// here. It comes before its pipelines, which are derived by them.
+func (run *importRun) settle(ctx context.Context, p *project) error {
+	here, err := run.Store.Project(ctx, p.Name)
+	if err != nil {
+		return err
+	}
+	decided, err := run.Store.Settings(ctx, here)
+	if err != nil {
+		return err
+	}
+	settings := *p.Settings
+	settings.DefaultBranch, decided.DefaultBranch = decided.DefaultBranch, ""
+	if !reflect.ValueOf(decided).IsZero() {
+		return nil
+	}
+	if err := settings.Validate(run.Store.ServerDefinitions()); err != nil {
+		return err
+	}
+	return run.Store.SetSettings(ctx, here, settings)
 }
 
 // reportOf is the report of a line.

@@ -33,6 +33,9 @@ func TestMove(t *testing.T) {
 			before, after := mixture()
 			save(t, from, before)
 			tellProjects(t, from)
+			if _, err := from.Recompute(t.Context(), store.Recompute{}); err != nil {
+				t.Fatal(err)
+			}
 			file := export(t, from)
 			for range 2 { // twice is the same as once
 				got, err := importer(to, nil).Import(t.Context(), bytes.NewReader(file))
@@ -94,7 +97,8 @@ func save(t *testing.T, s *store.Store, all []ci.Report) {
 func tellProjects(t *testing.T, s *store.Store) {
 	t.Helper()
 	shop := store.Project{Name: "acme/shop", DefaultBranch: "trunk", Team: "shop", Number: 7, E2eJobs: []string{"e2e"}, Schedules: []ci.Schedule{{Name: "nightly"}}, Packages: map[string]string{"a": "1"}}
-	err := errors.Join(s.ImportProject(t.Context(), shop),
+	known, err := s.Project(t.Context(), "acme/shop")
+	err = errors.Join(err, s.SetSettings(t.Context(), known, ci.Settings{DefaultBranch: "trunk", LateAfterS: new(60.0)}), s.ImportProject(t.Context(), shop),
 		s.Receive(t.Context(), store.Delivery{Provider: "gitlab", Key: "read", Body: []byte(`{}`)}))
 	taken, terr := s.TakeDeliveries(t.Context(), 10)
 	if err = errors.Join(err, terr); err != nil {

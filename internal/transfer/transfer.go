@@ -32,6 +32,7 @@ type header struct {
 	Version   int       `json:"version"`
 	At        time.Time `json:"at"`
 	Pipelines int64     `json:"pipelines"` // about as many as follow
+	Derived   string    `json:"derived"`   // a hash of the definitions by which the server derived what follows from the words
 }
 
 type project struct {
@@ -42,6 +43,7 @@ type project struct {
 	E2eJobs       []string          `json:"e2e_jobs,omitempty"`
 	Schedules     []ci.Schedule     `json:"schedules,omitempty"`
 	Packages      map[string]string `json:"packages,omitempty"`
+	Settings      *ci.Settings      `json:"settings,omitempty"` // what people decided on it
 }
 
 type delivery struct {
