@@ -93,7 +93,7 @@ func (s *serving) run(ctx context.Context, e *env) error {
 		return err
 	}
 	c.Log, c.Store = log, s.store(log)
-	if c.Store.Definitions, err = s.definitions.ci(); err != nil {
+	if c.Store.Definitions, err = s.ci(); err != nil {
 		return err
 	}
 	srv, err := server.New(ctx, c)

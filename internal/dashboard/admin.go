@@ -53,6 +53,7 @@ func outcomeOfDelivery(s store.DeliveryState) string {
 		return "failed"
 	case store.DeliveryIgnored:
 		return "skipped"
+	case store.DeliveryWaiting:
 	}
 	return "waiting"
 }

@@ -72,13 +72,13 @@ func ownSite(h Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if protection.Check(r) != nil {
 			http.Redirect(w, r, "/", http.StatusSeeOther)
-			return nil
+			return nil //nolint:nilerr // the redirect is the answer
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		if err := r.ParseForm(); err != nil {
 			Flash(w, "That form was too large to be read.")
 			http.Redirect(w, r, "/", http.StatusSeeOther)
-			return nil
+			return nil //nolint:nilerr // the same
 		}
 		return h(w, r)
 	}

@@ -20,7 +20,7 @@ func (d *Dashboard) setupEvents(w http.ResponseWriter, r *http.Request) error {
 	h.Set("X-Accel-Buffering", "no") // a proxy must not hold it back
 	out := http.NewResponseController(w)
 	if _, err := fmt.Fprint(w, "retry: 1000\n\n"); err != nil || out.Flush() != nil {
-		return nil //nolint:nilerr // the reader is gone
+		return nil // the reader is gone
 	}
 	refused := len(d.Refusals())
 	tick := time.NewTicker(lookEvery)
@@ -31,7 +31,7 @@ func (d *Dashboard) setupEvents(w http.ResponseWriter, r *http.Request) error {
 		first, err := d.firstPipeline(r.Context())
 		switch {
 		case err != nil:
-			return nil //nolint:nilerr // the answer has begun; the browser asks again
+			return nil // the answer has begun; the browser asks again
 		case first != nil:
 			_, _ = fmt.Fprintf(w, "event: pipeline\ndata: %s\n\n", first.Href) // the reader may be gone
 			return nil

@@ -69,11 +69,11 @@ func (s *Store) removeProject(ctx context.Context, id int64) error {
 			return err
 		}
 		for _, table := range []string{"steps", "jobs", "phases"} {
-			if _, err := s.execute(ctx, "DELETE FROM "+table+" WHERE project_id = $1 AND pipeline_id IN "+some, id, int64(removeAtOnce)); err != nil { //nolint:gosec // names of ours
+			if _, err := s.execute(ctx, "DELETE FROM "+table+" WHERE project_id = $1 AND pipeline_id IN "+some, id, int64(removeAtOnce)); err != nil {
 				return fmt.Errorf("remove made-up %s: %w", table, err)
 			}
 		}
-		n, err := s.execute(ctx, "DELETE FROM pipelines WHERE project_id = $1 AND id IN "+some, id, int64(removeAtOnce)) //nolint:gosec // text of ours
+		n, err := s.execute(ctx, "DELETE FROM pipelines WHERE project_id = $1 AND id IN "+some, id, int64(removeAtOnce))
 		if err != nil {
 			return fmt.Errorf("remove made-up pipelines: %w", err)
 		}
