@@ -22,7 +22,7 @@ build: ## one static program: bin/pipeline-metrics-collector
 .PHONY: test
 test: ## all tests, with the race detector, on SQLite and a throw-away PostgreSQL
 	scripts/test-needs packages
-	scripts/with-postgres scripts/test -race -shuffle=on ./...
+	scripts/with-postgres scripts/test -race -shuffle=on -timeout 25m ./...
 
 .PHONY: check
 check: ## modules are as pinned, everything builds, the linter is content

@@ -21,10 +21,10 @@ type Reading struct {
 // A Scan copies the columns of a row to where the pointers show.
 type Scan = func(at ...any) error
 
-// Read lets ask put queries to one state of the database, for at most five
-// seconds; then it fails with ErrSlow. The context that ask gets ends then.
+// Read lets ask put queries to one state of the database, for at most
+// Config.ReadLimit; then it fails with ErrSlow. The context that ask gets ends then.
 func (s *Store) Read(ctx context.Context, ask func(ctx context.Context, read *Reading) error) error {
-	limited, cancel := context.WithTimeoutCause(ctx, readTimeout, ErrSlow)
+	limited, cancel := context.WithTimeoutCause(ctx, s.config.ReadLimit, ErrSlow)
 	defer cancel()
 	tx, err := s.db.reader.BeginTx(limited, &sql.TxOptions{Isolation: s.engine.snapshot(), ReadOnly: true})
 	if err != nil {

@@ -49,6 +49,8 @@ type Config struct {
 	Wait bool
 	// Exclusive refuses a SQLite file that another process holds exclusively.
 	Exclusive bool
+	// ReadLimit is how long the queries of one answer may take. 0: 5 s.
+	ReadLimit time.Duration
 	// Progress, if set, is told what Open does: a step, how much of it is done
 	// and how much there is (0: unknown).
 	Progress func(step string, done, total int64)
@@ -66,6 +68,9 @@ func (c *Config) fill() {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.ReadLimit == 0 {
+		c.ReadLimit = readTimeout
 	}
 	if c.Progress == nil {
 		c.Progress = func(string, int64, int64) {}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // registers "pgx"
 
@@ -87,10 +88,14 @@ func admin(t testing.TB, base, statement string) {
 	}
 }
 
+// patience is how long an answer may take in a test: whether it comes within the
+// limit of a server depends on the machine, and is for the bench to say.
+const patience = 2 * time.Minute
+
 // Open opens a store on the database and closes it after the test.
 func Open(t testing.TB, database string) *store.Store {
 	t.Helper()
-	s, err := store.Open(context.Background(), store.Config{Database: database})
+	s, err := store.Open(context.Background(), store.Config{Database: database, ReadLimit: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

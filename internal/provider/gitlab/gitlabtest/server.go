@@ -59,8 +59,9 @@ func Start(w *World, faults Faults, now func() time.Time) (s *Server, stop func(
 		now = time.Now
 	}
 	s = &Server{World: w, faults: faults, now: now, routes: map[string]int{}, paths: map[string]int{}}
-	h := httptest.NewServer(s)
-	s.URL = h.URL
+	h := httptest.NewUnstartedServer(s)
+	s.URL = "http://" + h.Listener.Addr().String() // before anybody asks
+	h.Start()
 	return s, h.Close
 }
 
