@@ -168,6 +168,23 @@ func (s *Shell) dress(w http.ResponseWriter, r *http.Request, p *Page) {
 	}
 }
 
+// around is what the shell says to the sender of r besides the page: who they
+// are, and what is under way. A page that is kept is for those alone to whom
+// the same is said.
+func (s *Shell) around(r *http.Request) string {
+	var b strings.Builder
+	if s.c.Visitor != nil {
+		name, canSignOut := s.c.Visitor(r)
+		fmt.Fprintf(&b, "%q %t", name, canSignOut)
+	}
+	if s.c.Banners != nil {
+		for _, banner := range s.c.Banners(r) {
+			fmt.Fprintf(&b, " %q %t", banner.Text, banner.Form != nil)
+		}
+	}
+	return b.String()
+}
+
 // tabs are the pages of a project, or those over all projects.
 func tabs(project, here, query string) []Tab {
 	base := ""

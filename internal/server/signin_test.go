@@ -400,3 +400,25 @@ func TestAuthProxy(t *testing.T) {
 		t.Errorf("403 says nobody to ask: %s", a.body)
 	}
 }
+
+// Pages are kept for some seconds for all who ask the same; who asks is said to
+// nobody else.
+func TestKeptPagesNameNobodyElse(t *testing.T) {
+	t.Parallel()
+	p := serve(t, storetest.SQLite(t), withTokens)
+	if a := p.do(t, http.MethodPost, "/save_metrics", example(t)); a.status != 200 {
+		t.Fatal(a)
+	}
+	reader, admin := p.person(t), p.person(t)
+	reader.signIn(readToken, "/")
+	admin.signIn(adminToken, "/")
+	for range 2 {
+		for _, path := range []string{"/p/test/project", "/"} {
+			reader.mustBeAt(reader.open(path), 200, path, "Signed in as PMC_READ_TOKEN")
+			admin.mustBeAt(admin.open(path), 200, path, "Signed in as PMC_ADMIN_TOKEN")
+			if v := p.person(t).open(path); v.status != 200 || strings.Contains(v.body, "Signed in as") {
+				t.Errorf("a stranger is told on %s who else was there", path)
+			}
+		}
+	}
+}

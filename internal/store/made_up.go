@@ -81,6 +81,9 @@ func (s *Store) removeProject(ctx context.Context, id int64) error {
 			break
 		}
 	}
+	if _, err := s.execute(ctx, "DELETE FROM project_settings WHERE id = $1", id); err != nil {
+		return fmt.Errorf("remove the settings of a made-up project: %w", err)
+	}
 	if _, err := s.execute(ctx, "DELETE FROM projects WHERE id = $1 AND is_demo", id); err != nil {
 		return fmt.Errorf("remove a made-up project: %w", err)
 	}

@@ -2,6 +2,7 @@ package browser_test
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/chromedp"
@@ -18,4 +19,11 @@ func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromed
 // evaluate runs a whole script.
 func evaluate(script string) chromedp.Action[chromedp.Void] {
 	return chromedp.Evaluate[chromedp.Void](script)
+}
+
+// press presses the button of a form and waits for the page that follows.
+func (p *tab) press(form string) {
+	p.t.Helper()
+	p.do(evaluate("window.before = true; document.querySelector(" + strconv.Quote(form) + ").querySelector('button').click()"))
+	p.wait("!window.before && document.readyState === 'complete'")
 }

@@ -71,6 +71,9 @@ func (p *tab) listen(console func(yield func(chromedp.ConsoleMessage, error) boo
 			p.heard <- mark
 			continue
 		}
+		if m.Type == chromedp.ConsoleDebug || m.Type == chromedp.ConsoleInfo || m.Type == chromedp.ConsoleLog {
+			continue // no complaint
+		}
 		p.mu.Lock()
 		p.said = append(p.said, m.String()+" "+m.URL)
 		p.mu.Unlock()
