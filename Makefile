@@ -67,3 +67,7 @@ soak: ## the Soak tests with full counts (PMC_SOAK=1): up to two hours
 cover: ## coverage.out, and the share of statements that the tests reach
 	scripts/with-postgres go test -coverpkg=./internal/... -coverprofile=coverage.out ./...
 	go tool cover -func=coverage.out | tail -n 1
+
+.PHONY: screenshots
+screenshots: ## the pictures of the documents, from the demo data; needs Chromium
+	scripts/screenshots
