@@ -160,11 +160,10 @@ func (d *Dashboard) whatArrived(r *http.Request, s *setUp) error {
 		s.Refusals = append(s.Refusals, Refusal{At: f.ReceivedAt, Path: "webhook of " + f.Provider, Reason: f.Reason, Times: 1})
 	}
 	if s.First != nil {
-		settings := projectHref(s.First.Project)
 		s.Checklist = []check{
 			{true, "The first pipeline is here", s.First.Href},
-			{false, "Read what your CI system still knows of the past: pipeline-metrics-collector backfill", ""},
-			{false, "Say which jobs are build, e2e and deploy, and which branch counts", settings + "/-/settings"},
+			{false, "Read what your CI system still knows of the past: pipeline-metrics-collector collect gitlab, or collect github", ""},
+			{false, "Say which jobs are build, e2e and deploy: phases in the configuration file, or PUT /api/v1/project/settings", "/api/docs"},
 			{false, "Put Grafana beside it: pipeline-metrics-collector grafana export", ""},
 		}
 	}
