@@ -58,6 +58,10 @@ golden: ## accept what the code now produces as golden files; read the diff
 bench: ## load and baselines in one run, as ratios; ARGS='...' are its flags
 	scripts/with-postgres go run ./bench $(ARGS)
 
+.PHONY: bench-read
+bench-read: ## every question on a database of a year; ARGS='--pipelines 1000000' for the targets
+	scripts/with-postgres go run ./bench read $(ARGS)
+
 # Tests with Soak in their name run in `make test` too, with small counts.
 .PHONY: soak
 soak: ## the Soak tests with full counts (PMC_SOAK=1): up to two hours

@@ -20,6 +20,7 @@ import (
 )
 
 const usageText = `usage: bench [flags]             measure, and print tables in Markdown
+       bench read [flags]         ask every question on a database of a year
        bench load [flags] URL...  post reports to servers that run already
        bench profile [flags]      profile the collector under load
 
@@ -44,7 +45,7 @@ func main() {
 
 func dispatch(ctx context.Context, args []string) error {
 	commands := map[string]func(context.Context, []string) error{
-		"load": loadCommand, "profile": profileCommand, "insert": insertCommand,
+		"load": loadCommand, "profile": profileCommand, "insert": insertCommand, "read": readCommand,
 		"serve-nothing": serveCommand, "serve-rows": serveCommand,
 	}
 	if len(args) > 0 {

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The read bench: each question of the API by HTTP, on a database of a year,
+// while reports arrive, beside the original's own SQL on the original's tables.
+
+// reading is the flags of the read bench.
+type reading struct {
+	pipelines int64
+	times     int
+	rate      float64
+	engines   string
+	program   string
+	only      string
+	fill      string
+}
+
+func readCommand(ctx context.Context, args []string) (err error) {
+	var o reading
+	fs := newFlags("read")
+	fs.Int64Var(&o.pipelines, "pipelines", 100_000, "pipelines in the database, ten jobs each; the targets are for 1,000,000")
+	fs.IntVar(&o.times, "times", 20, "how often each question is asked")
+	fs.Float64Var(&o.rate, "rate", 50, "reports a second that arrive meanwhile")
+	fs.StringVar(&o.engines, "engines", "SQLite,PostgreSQL", "engines, separated by commas")
+	fs.StringVar(&o.program, "program", "", "a built collector; empty: build it")
+	fs.StringVar(&o.only, "only", "", "ask only questions that have this in their name")
+	fs.StringVar(&o.fill, "fill", "", "fill this empty SQLite file or PostgreSQL database, and do nothing else")
+	if err := fs.Parse(args[1:]); err != nil {
+		return err
+	}
+	if o.fill != "" {
+		d := database{engine: sqlite, url: o.fill}
+		if strings.HasPrefix(o.fill, "postgres") {
+			d.engine = postgres
+		}
+		return fillYear(ctx, d, o.pipelines, func(string) {})
+	}
+	l, err := newLab(ctx, options{}, os.Stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	if l.collector = o.program; l.collector == "" {
+		if err := l.build(ctx); err != nil {
+			return err
+		}
+	}
+	for _, e := range strings.Split(o.engines, ",") {
+		if err := l.read(ctx, o, engine(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A question is a path to get, with its target for the p95 on a million
+// pipelines; 0: none.
+type askedQuestion struct {
+	name, path string
+	target     time.Duration
+}
+
+func questionsToAsk() []askedQuestion {
+	var all []askedQuestion
+	add := func(name, path, project, span string, target time.Duration) {
+		q := url.Values{"range": {span}}
+		who := "all projects"
+		if project != "" {
+			q.Set("project", project)
+			who = strings.TrimSuffix(strings.TrimPrefix(project, "bench/"), "-0001")
+		}
+		join := "?"
+		if strings.Contains(path, "?") {
+			join = "&"
+		}
+		all = append(all, askedQuestion{fmt.Sprintf("%s, %s, %s", name, who, span), path + join + q.Encode(), target})
+	}
+	ms := time.Millisecond
+	targets := map[string]time.Duration{
+		"stats usual 30d": 10 * ms, "stats usual 1y": 20 * ms, "stats busy 30d": 15 * ms, "stats busy 1y": 60 * ms,
+		"jobs busy 30d": 60 * ms, "jobs busy 1y": 150 * ms,
+	}
+	for _, span := range []string{"30d", "1y"} {
+		for who, project := range map[string]string{"usual": usualProject, "busy": busyProject} {
+			target := func(name string) time.Duration { return targets[name+" "+who+" "+span] }
+			add("stats", "/api/v1/stats", project, span, target("stats"))
+			add("stats time_to_e2e", "/api/v1/stats?metric=time_to_e2e", project, span, target("stats"))
+			add("stats job_run", "/api/v1/stats?metric="+url.QueryEscape("job_run:e2e:cart"), project, span, 0)
+			for _, name := range []string{"jobs", "breakdown", "critical-path", "restarts", "flaky", "queue", "outcomes", "cost", "changes", "findings", "dora", "concurrency", "pipelines"} {
+				add(name, "/api/v1/"+name, project, span, target(name))
+			}
+		}
+	}
+	add("overview", "/api/v1/overview", "", "30d", 100*ms)
+	add("overview", "/api/v1/overview", "", "1y", 300*ms)
+	all = append(all, askedQuestion{"one pipeline", "/api/v1/pipelines/1?project=" + url.QueryEscape(busyProject), 10 * ms})
+	slices.SortStableFunc(all, func(a, b askedQuestion) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// read fills a database, starts the collector on it, and asks.
+func (l *lab) read(ctx context.Context, o reading, e engine) error {
+	tell := func(s string) { fmt.Fprintf(l.progress, "%s %s\n", time.Now().Format(time.TimeOnly), s) }
+	d, err := l.fresh(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.drop()) }()
+	if err := fillYear(ctx, d, o.pipelines, tell); err != nil {
+		return fmt.Errorf("fill %s: %w", e, err)
+	}
+	var plain map[string]time.Duration
+	if e == postgres {
+		if plain, err = plainSQL(ctx, d, o.times); err != nil {
+			return fmt.Errorf("the original's SQL: %w", err)
+		}
+	}
+	s, err := startServer(ctx, l.dir, l.collector, "serve", "--database", d.url, "--log-level", "error")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	loading, stop := context.WithCancel(ctx)
+	g := newGenerator(plan{URLs: []string{s.url}, Clients: 8, Rate: o.rate, Projects: defaultProjects, First: firstNumber})
+	load := make(chan result, 1)
+	go func() { load <- g.run(loading, time.Hour) }()
+	tell(string(e) + ": asking")
+	fmt.Printf("\n### %s, %d pipelines, %.0f reports/s arriving\n\n| question | p50 ms | p95 ms | target ms |\n|---|---|---|---|\n", e, o.pipelines, o.rate)
+	for _, q := range questionsToAsk() {
+		if strings.Contains(q.name, o.only) {
+			fmt.Println(s.ask(ctx, q, o.times))
+		}
+	}
+	stop()
+	r := <-load
+	g.close()
+	fmt.Printf("\nReports meanwhile: p50 %s, p99 %s, answers %v\n", milliseconds(r.Accepted.P50), milliseconds(r.Accepted.P99), r.Answers)
+	for _, name := range slices.Sorted(keysOf(plain)) {
+		fmt.Printf("%s: %.1f ms\n", name, float64(plain[name].Microseconds())/1000)
+	}
+	return err
+}
+
+func keysOf(m map[string]time.Duration) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// ask asks a question some times and writes a row of the table.
+func (s *server) ask(ctx context.Context, q askedQuestion, times int) string {
+	var took []time.Duration
+	for i := range times + 2 { // the first two are not counted
+		start := time.Now()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+q.path, http.NoBody)
+		if err != nil {
+			return fmt.Sprintf("| %s | %v | | |", q.name, err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return fmt.Sprintf("| %s | %v | | |", q.name, err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close() // it was read to its end
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return fmt.Sprintf("| %s | %s %.100s | | |", q.name, resp.Status, body)
+		}
+		if i >= 2 {
+			took = append(took, time.Since(start))
+		}
+		if time.Since(start) > 3*time.Second && i >= 3 {
+			break
+		}
+	}
+	slices.Sort(took)
+	ms := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000) }
+	p50, p95 := took[len(took)/2], took[min(len(took)-1, len(took)*95/100)]
+	target := ""
+	if q.target > 0 {
+		target = ms(q.target)
+		if p95 > q.target {
+			target += " **missed**"
+		}
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s |", q.name, ms(p50), ms(p95), target)
+}
+
+// plainSQL takes the times of the original's second query on the original's
+// tables, which have no index but for their keys.
+func plainSQL(ctx context.Context, d database, times int) (map[string]time.Duration, error) {
+	db, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	for _, text := range []string{
+		"CREATE SCHEMA original",
+		`CREATE TABLE original.metrics_pipeline AS SELECT row_number() OVER () AS id, pipeline_id, project, duration, duration_e2e,
+			created_at::timestamp AS created_at, is_master, has_restarts FROM metrics_pipeline`,
+		"ALTER TABLE original.metrics_pipeline ADD PRIMARY KEY (id)",
+		"CREATE TABLE original.metrics_build AS SELECT id, pipeline_id, name, duration FROM metrics_build",
+		"VACUUM ANALYZE original.metrics_pipeline", "VACUUM ANALYZE original.metrics_build",
+	} {
+		if _, err := db.ExecContext(ctx, text); err != nil {
+			return nil, err
+		}
+	}
+	found := map[string]time.Duration{}
+	for who, project := range map[string]string{"usual": usualProject, "busy": busyProject} {
+		for span, days := range map[string]int{"30d": 30, "1y": 365} {
+			for schema, prefix := range map[string]string{"the original's tables": "original.", "our views": ""} {
+				took, err := timeSeed(ctx, db, prefix, project, days, times)
+				if err != nil {
+					return nil, err
+				}
+				found[fmt.Sprintf("the original's query of the time to e2e on %s, %s, %s", schema, who, span)] = took
+			}
+		}
+	}
+	_, err = db.ExecContext(ctx, "DROP SCHEMA original CASCADE")
+	return found, err
+}
+
+func timeSeed(ctx context.Context, db *sql.DB, prefix, project string, days, times int) (time.Duration, error) {
+	query := fmt.Sprintf(`SELECT PERCENTILE_CONT(0.5) WITHIN GROUP(ORDER by total), PERCENTILE_CONT(0.80) WITHIN GROUP(ORDER by total), PERCENTILE_CONT(0.95) WITHIN GROUP(ORDER by total)
+		FROM (SELECT created_at AS "time", mp.duration - mp.duration_e2e as "total"
+		FROM %[1]smetrics_pipeline mp LEFT JOIN %[1]smetrics_build mb ON mb.pipeline_id = mp.pipeline_id
+		WHERE created_at BETWEEN '%[2]s' AND '%[3]s' AND mp.project = '%[4]s' AND mp.is_master = true
+		GROUP BY time, mp.duration, mp.duration_e2e ORDER BY 1) as data`,
+		prefix, time.Now().AddDate(0, 0, -days).UTC().Format(time.RFC3339), time.Now().UTC().Format(time.RFC3339), project)
+	var took []time.Duration
+	for range min(times, 5) {
+		start := time.Now()
+		var p [3]sql.NullFloat64
+		if err := db.QueryRowContext(ctx, query).Scan(&p[0], &p[1], &p[2]); err != nil {
+			return 0, err
+		}
+		took = append(took, time.Since(start))
+	}
+	slices.Sort(took)
+	return took[len(took)/2], nil
+}
