@@ -72,7 +72,7 @@ func saveTemplates(ctx context.Context, d database) error {
 	if err != nil {
 		return err
 	}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same for each run
+	random := rand.New(rand.NewPCG(1, 2)) // the same for each run
 	var reports []ci.Report
 	for project, n := range map[string]int{busyProject: busySaved, usualProject: usualSaved} {
 		span := year / (busyInYear / busySaved)

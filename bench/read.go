@@ -58,7 +58,7 @@ func readCommand(ctx context.Context, args []string) (err error) {
 			return err
 		}
 	}
-	for _, e := range strings.Split(o.engines, ",") {
+	for e := range strings.SplitSeq(o.engines, ",") {
 		if err := l.read(ctx, o, engine(e)); err != nil {
 			return err
 		}
