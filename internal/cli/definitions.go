@@ -20,7 +20,7 @@ type definitions struct {
 func (d *definitions) flags(fs *pflag.FlagSet) {
 	d.phases.Phases = ci.DefaultPhases()
 	fs.Var(&d.phases, "phases", "the phases of projects without their own, as `YAML` or JSON; in a configuration file, a list (default the original's build and e2e)")
-	fs.DurationVar(&d.lateAfter, "late-after", ci.DefaultLateAfter, "how `long` after the end of a pipeline's first pass an attempt may be created and still count to it")
+	fs.DurationVar(&d.lateAfter, "late-after", ci.DefaultLateAfter, "how long after the end of a pipeline's first pass an attempt may be created and still count to it")
 }
 
 func (d *definitions) ci() (*ci.Definitions, error) {

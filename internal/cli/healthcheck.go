@@ -37,7 +37,7 @@ It is for containers, which have no curl. Give it the environment of the server.
 	fs.StringVar(&cert, "tls-cert", "", "the `file` of its certificate, if it serves HTTPS")
 	fs.StringVar(&config, "config", "", "the YAML `file` of its settings")
 	fs.BoolVar(&ready, "ready", false, "ask whether it takes requests (/readyz), not only whether it lives (/livez)")
-	fs.DurationVar(&timeout, "timeout", 3*time.Second, "how `long` to wait for the answer")
+	fs.DurationVar(&timeout, "timeout", 3*time.Second, "how long to wait for the answer")
 	return cmd
 }
 

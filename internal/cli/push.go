@@ -93,7 +93,7 @@ whatever happens, so that no build fails because of it, but with --fail.`,
 	fs.StringVar(&p.job, "job", "", "the job's `name`, likewise")
 	fs.StringVar(&p.jobID, "job-id", "", "the job's `id`, likewise; on GitHub give ${{ job.check_run_id }}")
 	fs.StringVar(&p.result, "result", "", "how the job ended, where the CI system does not say: `success`, failure, error, timeout, cancelled or skipped")
-	fs.DurationVar(&p.wait, "wait", 30*time.Second, "how `long` to try")
+	fs.DurationVar(&p.wait, "wait", 30*time.Second, "how long to try")
 	fs.BoolVar(&p.fail, "fail", false, "end with status 1 where something was not sent")
 	return cmd
 }

@@ -35,8 +35,8 @@ type reconciling struct {
 }
 
 func (f *reconciling) flags(fs *pflag.FlagSet) {
-	fs.DurationVar(&f.every, "reconcile-every", collect.DefaultReconcileEvery, "how `long` to wait between two comparisons with a CI system")
-	fs.DurationVar(&f.since, "reconcile-since", collect.DefaultReconcileSince, "how far back the `first` comparison of a project looks")
+	fs.DurationVar(&f.every, "reconcile-every", collect.DefaultReconcileEvery, "how long to wait between two comparisons with a CI system")
+	fs.DurationVar(&f.since, "reconcile-since", collect.DefaultReconcileSince, "how far back the first comparison of a project looks")
 	fs.Float64Var(&f.rate, "reconcile-rate", 1, "the greatest `number` of requests a second to each CI system")
 	fs.StringVar(&f.gitlabURL, "gitlab-url", defaultGitLab, "the `address` of GitLab; it is asked where "+gitlabToken+" is set")
 	fs.StringSliceVar(&f.gitlabProjects, "gitlab-project", nil, "the `projects` to compare with GitLab (default: those whose webhooks come)")

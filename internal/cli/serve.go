@@ -76,8 +76,8 @@ func (s *serving) flags(fs *pflag.FlagSet) {
 	fs.Var(&s.maxBody, "max-body", "the greatest `size` of a request's body")
 	fs.IntVar(&s.maxConcurrent, "max-concurrent", 4096, "the greatest `number` of requests at once; more are answered 503")
 	fs.IntVar(&s.deliveryDays, "delivery-days", 14, "how many `days` the bodies of webhooks are kept, to be read again; 0: for ever")
-	fs.DurationVar(&s.shutdownDelay, "shutdown-delay", 0, "how `long` readiness is red before the listener closes")
-	fs.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 15*time.Second, "how `long` requests under way may take to finish when the server stops")
+	fs.DurationVar(&s.shutdownDelay, "shutdown-delay", 0, "how long readiness is red before the listener closes")
+	fs.DurationVar(&s.shutdownTimeout, "shutdown-timeout", 15*time.Second, "how long requests under way may take to finish when the server stops")
 }
 
 func (s *serving) run(ctx context.Context, e *env) error {

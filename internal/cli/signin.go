@@ -27,7 +27,7 @@ type signingIn struct {
 }
 
 func (s *signingIn) flags(fs *pflag.FlagSet) {
-	fs.DurationVar(&s.sessions, "session-lifetime", 12*time.Hour, "how `long` somebody stays signed in, from 1m to 720h")
+	fs.DurationVar(&s.sessions, "session-lifetime", 12*time.Hour, "how long somebody stays signed in, from 1m to 720h")
 	fs.StringVar(&s.contact, "contact", "", "whom people ask who may not see or change something, such as an `address` or a channel")
 	fs.StringVar(&s.issuer, "oidc-issuer", "", "the `URL` of an identity provider, to sign in by OpenID Connect")
 	fs.StringVar(&s.clientID, "oidc-client-id", "", "the client `id` that the identity provider gave this server")
