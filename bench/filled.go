@@ -182,7 +182,7 @@ func multiply(ctx context.Context, db *sql.DB, e engine, project string, copies 
 			}
 		}
 	}
-	series := fmt.Sprintf("WITH RECURSIVE copy (n) AS (SELECT %d UNION ALL SELECT n + 1 FROM copy WHERE n < %d), target AS (%s)", from, copies-1, targets)
+	series := fmt.Sprintf("WITH RECURSIVE copy (n) AS (SELECT CAST(%d AS BIGINT) UNION ALL SELECT n + 1 FROM copy WHERE n < %d), target AS (%s)", from, copies-1, targets)
 	for _, table := range []string{"pipelines", "jobs", "steps", "phases"} {
 		columns, err := columnsToCopy(ctx, tx, e, table)
 		if err != nil {

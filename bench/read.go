@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -26,6 +27,7 @@ type reading struct {
 	program   string
 	only      string
 	fill      string
+	on        string
 }
 
 func readCommand(ctx context.Context, args []string) (err error) {
@@ -36,17 +38,14 @@ func readCommand(ctx context.Context, args []string) (err error) {
 	fs.Float64Var(&o.rate, "rate", 50, "reports a second that arrive meanwhile")
 	fs.StringVar(&o.engines, "engines", "SQLite,PostgreSQL", "engines, separated by commas")
 	fs.StringVar(&o.program, "program", "", "a built collector; empty: build it")
-	fs.StringVar(&o.only, "only", "", "ask only questions that have this in their name")
+	fs.StringVar(&o.only, "only", "", "ask only questions that have one of these in their names, separated by commas")
 	fs.StringVar(&o.fill, "fill", "", "fill this empty SQLite file or PostgreSQL database, and do nothing else")
+	fs.StringVar(&o.on, "on", "", "ask on this database, filled before, and leave it where it is")
 	if err := fs.Parse(args[1:]); err != nil {
 		return err
 	}
 	if o.fill != "" {
-		d := database{engine: sqlite, url: o.fill}
-		if strings.HasPrefix(o.fill, "postgres") {
-			d.engine = postgres
-		}
-		return fillYear(ctx, d, o.pipelines, func(string) {})
+		return fillYear(ctx, databaseAt(o.fill), o.pipelines, func(string) {})
 	}
 	l, err := newLab(ctx, options{}, os.Stderr)
 	if err != nil {
@@ -58,12 +57,24 @@ func readCommand(ctx context.Context, args []string) (err error) {
 			return err
 		}
 	}
+	if o.on != "" {
+		return l.read(ctx, o, databaseAt(o.on))
+	}
 	for e := range strings.SplitSeq(o.engines, ",") {
-		if err := l.read(ctx, o, engine(e)); err != nil {
+		if err := l.readFresh(ctx, o, engine(e)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// databaseAt is a database of somebody else.
+func databaseAt(url string) database {
+	d := database{engine: sqlite, url: url, drop: func() error { return nil }}
+	if strings.HasPrefix(url, "postgres") {
+		d.engine = postgres
+	}
+	return d
 }
 
 // A question is a path to get, with its target for the p95 on a million
@@ -106,22 +117,35 @@ func questionsToAsk() []askedQuestion {
 	}
 	add("overview", "/api/v1/overview", "", "30d", 100*ms)
 	add("overview", "/api/v1/overview", "", "1y", 300*ms)
-	all = append(all, askedQuestion{"one pipeline", "/api/v1/pipelines/1?project=" + url.QueryEscape(busyProject), 10 * ms})
+	all = append(all,
+		askedQuestion{"one pipeline", "/api/v1/pipelines/1?project=" + url.QueryEscape(busyProject), 10 * ms},
+		askedQuestion{"page of a project, usual, 30d", "/p/" + usualProject + "?again=", 150 * ms},
+		askedQuestion{"page of a project, busy, 30d", "/p/" + busyProject + "?again=", 150 * ms},
+		askedQuestion{"page of all projects, 30d", "/?again=", 150 * ms},
+	)
 	slices.SortStableFunc(all, func(a, b askedQuestion) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 
-// read fills a database, starts the collector on it, and asks.
-func (l *lab) read(ctx context.Context, o reading, e engine) error {
-	tell := func(s string) { fmt.Fprintf(l.progress, "%s %s\n", time.Now().Format(time.TimeOnly), s) }
+func (l *lab) tell(s string) { fmt.Fprintf(l.progress, "%s %s\n", time.Now().Format(time.TimeOnly), s) }
+
+// readFresh fills a database and asks on it.
+func (l *lab) readFresh(ctx context.Context, o reading, e engine) error {
 	d, err := l.fresh(ctx, e)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.drop()) }()
-	if err := fillYear(ctx, d, o.pipelines, tell); err != nil {
-		return fmt.Errorf("fill %s: %w", e, err)
+	if err = fillYear(ctx, d, o.pipelines, l.tell); err != nil {
+		err = fmt.Errorf("fill %s: %w", e, err)
+	} else {
+		err = l.read(ctx, o, d)
 	}
+	return errors.Join(err, d.drop())
+}
+
+// read starts the collector on a filled database and asks.
+func (l *lab) read(ctx context.Context, o reading, d database) (err error) {
+	e := d.engine
 	var plain map[string]time.Duration
 	if e == postgres {
 		if plain, err = plainSQL(ctx, d, o.times); err != nil {
@@ -134,13 +158,13 @@ func (l *lab) read(ctx context.Context, o reading, e engine) error {
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	loading, stop := context.WithCancel(ctx)
-	g := newGenerator(plan{URLs: []string{s.url}, Clients: 8, Rate: o.rate, Projects: defaultProjects, First: firstNumber})
+	g := newGenerator(plan{URLs: []string{s.url}, Clients: 8, Rate: o.rate, Projects: defaultProjects, First: 100 * (time.Now().Unix() % 1e7)}) // others than on a database that was asked before
 	load := make(chan result, 1)
 	go func() { load <- g.run(loading, time.Hour) }()
-	tell(string(e) + ": asking")
+	l.tell(string(e) + ": asking")
 	fmt.Printf("\n### %s, %d pipelines, %.0f reports/s arriving\n\n| question | p50 ms | p95 ms | target ms |\n|---|---|---|---|\n", e, o.pipelines, o.rate)
 	for _, q := range questionsToAsk() {
-		if strings.Contains(q.name, o.only) {
+		if slices.ContainsFunc(strings.Split(o.only, ","), func(part string) bool { return strings.Contains(q.name, part) }) {
 			fmt.Println(s.ask(ctx, q, o.times))
 		}
 	}
@@ -169,7 +193,11 @@ func (s *server) ask(ctx context.Context, q askedQuestion, times int) string {
 	var took []time.Duration
 	for i := range times + 2 { // the first two are not counted
 		start := time.Now()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+q.path, http.NoBody)
+		path := q.path
+		if strings.HasSuffix(path, "=") {
+			path += strconv.Itoa(i) // a page that was not made yet
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, http.NoBody)
 		if err != nil {
 			return fmt.Sprintf("| %s | %v | | |", q.name, err)
 		}

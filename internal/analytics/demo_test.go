@@ -1,10 +1,13 @@
 package analytics_test
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/demo"
@@ -41,9 +44,16 @@ func TestDemoIsUnderstood(t *testing.T) {
 
 func checkFindings(t *testing.T, a *analytics.Analytics, p demo.Planted) {
 	t.Helper()
-	found, err := a.Findings(t.Context(), filter(t, "range=30d&tz=Europe/Berlin"))
+	changed, found, err := a.News(t.Context(), filter(t, "range=30d&tz=Europe/Berlin"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	changes, err := a.Changes(t.Context(), filter(t, "range=30d&tz=Europe/Berlin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !cmp.Equal(changed, changes, cmp.Exporter(func(reflect.Type) bool { return true })) || len(changes.Items) == 0 {
+		t.Error("what changed is told differently beside the findings")
 	}
 	if len(found.Items) != 1 {
 		t.Fatalf("%d findings, want the planted one alone: %+v", len(found.Items), found.Items)

@@ -53,15 +53,25 @@ type Finding struct {
 
 // Findings says what got slower and still is, in the filter's window.
 func (a *Analytics) Findings(ctx context.Context, f Filter) (Findings, error) {
-	answer := Findings{From: Time(f.Window.From), To: Time(f.Window.To), Items: []Finding{}}
+	_, answer, err := a.News(ctx, f)
+	return answer, err
+}
+
+// News is Changes and Findings at once: both follow from one reading of the
+// same history.
+func (a *Analytics) News(ctx context.Context, f Filter) (Changes, Findings, error) {
+	changes := Changes{From: Time(f.Window.From), To: Time(f.Window.To), Items: []Change{}}
+	answer := Findings{From: changes.From, To: changes.To, Items: []Finding{}}
 	err := a.eachHistory(ctx, &f, func(ctx context.Context, s *scope, read *store.Reading, h *history) error {
-		answer.Truncated = answer.Truncated || h.truncated
-		changes, err := s.changes(ctx, read, h, nil)
-		answer.Items = append(answer.Items, s.findings(changes, a.now())...)
+		changes.Truncated = changes.Truncated || h.truncated
+		found, err := s.changes(ctx, read, h, nil)
+		changes.Items = append(changes.Items, found...)
+		answer.Items = append(answer.Items, s.findings(found, a.now())...)
 		return err
 	})
+	answer.Truncated = changes.Truncated
 	slices.SortStableFunc(answer.Items, bySeconds)
-	return answer, err
+	return changes, answer, err
 }
 
 func bySeconds(a, b Finding) int { return cmp.Compare(b.SecondsPerWeek, a.SecondsPerWeek) }

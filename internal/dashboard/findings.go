@@ -26,9 +26,22 @@ type found struct {
 	Back       string
 }
 
-// findings are those of the view's project and time.
+// news are what changed and the findings of the view's project and time.
+type news struct {
+	changes  analytics.Changes
+	findings analytics.Findings
+}
+
+func (d *Dashboard) news(ctx context.Context, v *view) (news, error) {
+	return once(v, "news", func() (n news, err error) {
+		n.changes, n.findings, err = d.Analytics.News(ctx, v.filter)
+		return n, err
+	})
+}
+
 func (d *Dashboard) findings(ctx context.Context, v *view) (analytics.Findings, error) {
-	return once(v, "findings", func() (analytics.Findings, error) { return d.Analytics.Findings(ctx, v.filter) })
+	n, err := d.news(ctx, v)
+	return n.findings, err
 }
 
 // foundOf makes the findings that the reader has not dismissed.

@@ -134,14 +134,14 @@ func (d *Dashboard) overviewTiles(ctx context.Context, v *view) (all []Tile) {
 // every attempt of the one that did most.
 func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
 	c := Card{ID: "what-slowed", Title: "What changed", Question: "Which job did it?", Define: "attribution"}
-	answer, err := d.Analytics.Changes(ctx, v.filter, "wall")
+	news, err := d.news(ctx, v)
 	if err != nil {
 		return c, err
 	}
 	var worst *analytics.Regression
-	for i := range answer.Items {
-		for k := range answer.Items[i].Regressions {
-			if r := &answer.Items[i].Regressions[k]; r.ClearedAt == nil && r.Attribution != nil {
+	for i := range news.changes.Items { // only those of the wall time are attributed
+		for k := range news.changes.Items[i].Regressions {
+			if r := &news.changes.Items[i].Regressions[k]; r.ClearedAt == nil && r.Attribution != nil {
 				worst = r
 			}
 		}
