@@ -11,7 +11,9 @@ type Report struct {
 	// Provider is the kind of CI system, such as "gitlab" or "jenkins".
 	Provider string `json:"provider,omitempty"`
 	// Project is the repository by full path, such as "acme/shop".
-	Project  string   `json:"project"`
+	Project string `json:"project"`
+	// Pipeline has no number where a message names one job and not its pipeline,
+	// which then has to be found before the report is valid.
 	Pipeline Pipeline `json:"pipeline"`
 	// Jobs holds one entry for each attempt of each job.
 	Jobs []Attempt `json:"jobs,omitempty"`

@@ -75,6 +75,11 @@ func (g *GitHub) Read(ctx context.Context, _ string, l Listed) ([]ci.Report, err
 	return []ci.Report{r}, nil
 }
 
+// Deployments implements Source.
+func (g *GitHub) Deployments(context.Context, string, time.Time) iter.Seq2[[]ci.Report, error] {
+	return func(func([]ci.Report, error) bool) {}
+}
+
 // Count implements Source.
 func (g *GitHub) Count(ctx context.Context, project string, since time.Time) (*int64, error) {
 	n, err := g.Client.Count(ctx, project, github.Window{From: since, Until: g.Now().Add(24 * time.Hour)})

@@ -102,6 +102,13 @@ func (in *Inbox) save(ctx context.Context, t *store.Taken) (state store.Delivery
 	case len(reports) == 0:
 		return store.DeliveryIgnored, "it tells of no pipeline"
 	}
+	for i := range reports {
+		if err := in.find(ctx, &reports[i]); errors.Is(err, store.ErrUnknown) {
+			return store.DeliveryIgnored, "it tells of a job that is not here"
+		} else if err != nil {
+			return "", ""
+		}
+	}
 	last := len(reports) - 1
 	for i := range reports {
 		if serr := in.Store.SawEvent(ctx, reports[i].Provider, reports[i].Project); serr != nil {
@@ -122,6 +129,16 @@ func (in *Inbox) save(ctx context.Context, t *store.Taken) (state store.Delivery
 		return "", "" // the lease runs out and it is tried again
 	}
 	return "", ""
+}
+
+// find sees to the pipeline of a report that names one job alone: that of a
+// deployment, whose own events tell the same if they come later.
+func (in *Inbox) find(ctx context.Context, r *ci.Report) (err error) {
+	if r.Pipeline.ID != 0 || len(r.Jobs) != 1 || r.Jobs[0].ID == "" {
+		return nil
+	}
+	r.Pipeline.ID, r.Jobs[0].Name, err = in.Store.PipelineOfJob(ctx, r.Project, r.Jobs[0].ID)
+	return err
 }
 
 // parse keeps the worker alive whatever a parser does.

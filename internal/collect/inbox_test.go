@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -71,6 +72,48 @@ func TestInboxEndsEveryDelivery(t *testing.T) {
 	})
 }
 
+// A deployment's webhook names the job and not its pipeline: it finds it, or is
+// put aside.
+func TestInboxFindsThePipelineOfADeployment(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		now := time.Now().UTC().Truncate(time.Second)
+		for _, r := range []ci.Report{
+			{Project: "acme/shop", Pipeline: ci.Pipeline{ID: 7, CreatedAt: now}, Jobs: []ci.Attempt{{ID: "796", Name: "deploy"}}},
+			{Project: "acme/other", Pipeline: ci.Pipeline{ID: 8, CreatedAt: now}, Jobs: []ci.Attempt{{ID: "797", Name: "deploy"}}},
+		} {
+			if _, err := s.Save(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		in := &collect.Inbox{Store: s, Parse: collect.ParseDelivery, Log: slog.New(slog.DiscardHandler)}
+		go func() { in.Run(ctx); close(done) }()
+		defer func() { stop(); <-done }()
+		for _, job := range []string{"796", "797", "null"} {
+			body := `{"object_kind":"deployment","status":"success","status_changed_at":"` + now.Format("2006-01-02 15:04:05 -0700") + `","deployment_id":15,"deployable_id":` + job +
+				`,"environment":"production","project":{"path_with_namespace":"acme/shop","default_branch":"main"},"ref":"main"}`
+			if err := s.Receive(t.Context(), store.Delivery{Provider: "gitlab", Body: []byte(body)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		waitFor(t, s, "SELECT count(*) FROM deliveries WHERE state = 'waiting'", 0)
+		waitFor(t, s, "SELECT count(*) FROM deliveries WHERE state = 'ignored' AND reason = 'it tells of a job that is not here'", 1)
+		var got []string
+		for _, row := range storetest.Table(t, s, "SELECT pipeline_id, attempt_key, name, environment, COALESCE(raw_status, '') FROM jobs WHERE environment IS NOT NULL ORDER BY name DESC") {
+			got = append(got, fmt.Sprint(row[1:]...))
+		}
+		want := []string{"#deployment/15deploymentproductionsuccess"}
+		want = append([]string{"#796deployproduction"}, want...)
+		slices.Sort(got)
+		slices.Sort(want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
 func receive(t *testing.T, s *store.Store, body string) {
 	t.Helper()
 	if err := s.Receive(t.Context(), store.Delivery{Provider: "test", Body: []byte(body)}); err != nil {
@@ -78,13 +121,18 @@ func receive(t *testing.T, s *store.Store, body string) {
 	}
 }
 
+// waitFor waits as long as the number still changes.
 func waitFor(t *testing.T, s *store.Store, query string, want int64) {
 	t.Helper()
-	var got any
+	var last any
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if got = storetest.Table(t, s, query)[0][0]; got == want {
+		got := storetest.Table(t, s, query)[0][0]
+		if got == want {
 			return
 		}
+		if got != last {
+			last, deadline = got, time.Now().Add(30*time.Second)
+		}
 	}
-	t.Fatalf("%s: %v, want %d", query, got, want)
+	t.Fatalf("%s: %v, want %d", query, last, want)
 }

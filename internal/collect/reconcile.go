@@ -25,6 +25,9 @@ type Source interface {
 	// Read reads all that the CI system has of a listed pipeline, each attempt
 	// of its jobs. ErrGone: it is not there any more.
 	Read(ctx context.Context, project string, l Listed) ([]ci.Report, error)
+	// Deployments lists which jobs deployed to which environment since an
+	// instant, where the jobs' own answers do not say it.
+	Deployments(ctx context.Context, project string, since time.Time) iter.Seq2[[]ci.Report, error]
 	// Count is how many pipelines it has that were created since an instant;
 	// nil: it does not say.
 	Count(ctx context.Context, project string, since time.Time) (*int64, error)
@@ -46,9 +49,6 @@ type Listed struct {
 	ID                   int64
 	State                ci.State
 	CreatedAt, UpdatedAt time.Time
-	// Resume is an instant before which nothing is left to list; zero: the list
-	// is in no such order.
-	Resume time.Time
 	// Detail is the source's own.
 	Detail any
 }
@@ -147,7 +147,7 @@ func (r *Reconciler) projects(ctx context.Context) ([]string, error) {
 }
 
 // project compares one project and keeps what that found, also where it broke
-// off: the next comparison goes on from there.
+// off: the next comparison reads none again that this one read.
 func (r *Reconciler) project(ctx context.Context, project string) error {
 	c, err := r.Store.CompletenessOf(ctx, r.Source.Provider(), project)
 	if err != nil {
@@ -158,7 +158,11 @@ func (r *Reconciler) project(ctx context.Context, project string) error {
 		c.Since = began.Add(-r.Since)
 		c.Until = c.Since
 	}
+	since := c.Until
 	err = r.compare(ctx, &c)
+	if err == nil {
+		err = r.deployments(ctx, project, since)
+	}
 	if err == nil {
 		c.Until, c.Failure = began.Add(-overlap), ""
 		err = r.count(ctx, &c)
@@ -178,6 +182,22 @@ func (r *Reconciler) count(ctx context.Context, c *store.Completeness) (err erro
 	stored, err := r.Store.CountSince(ctx, c.Project, c.Since)
 	c.Stored = &stored
 	return err
+}
+
+// deployments saves which jobs deployed to which environment. Each is saved
+// again where comparisons overlap, which changes nothing.
+func (r *Reconciler) deployments(ctx context.Context, project string, since time.Time) error {
+	for reports, err := range r.Source.Deployments(ctx, project, since) {
+		if err != nil {
+			return err
+		}
+		for i := range reports {
+			if err := saveSoon(ctx, r.Store, reports[i]); err != nil {
+				return fmt.Errorf("save a deployment of pipeline %d: %w", reports[i].Pipeline.ID, err)
+			}
+		}
+	}
+	return nil
 }
 
 // compare looks at all that has changed since the last comparison.
@@ -219,9 +239,6 @@ func (r *Reconciler) heal(ctx context.Context, c *store.Completeness, listed []L
 		if err := r.bring(ctx, c, l, before, here, gaps); err != nil {
 			return err
 		}
-	}
-	if last := len(listed) - 1; last >= 0 && listed[last].Resume.After(c.Until) {
-		c.Until = listed[last].Resume
 	}
 	return nil
 }

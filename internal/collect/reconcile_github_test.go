@@ -116,8 +116,8 @@ func checkLedger(t *testing.T, s *store.Store, w *githubtest.World) {
 func TestSoakReconcileGitHub(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
-		now := time.Now().Truncate(time.Second)
-		w := githubtest.Generate(7, size(150, 4000), now)
+		w := githubtest.Generate(7, size(150, 4000), time.Now())
+		now := w.Repositories[0].Runs[len(w.Repositories[0].Runs)-1].Updated.Add(time.Hour)
 		deliver(t, s, w.Deliveries(), 0.3, rand.New(rand.NewPCG(1, 2)))
 		hub := githubtest.Serve(t, w, "secret")
 		hub.Break(17, 23)

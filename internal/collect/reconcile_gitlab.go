@@ -79,7 +79,6 @@ func (g *GitLabSource) Changed(ctx context.Context, project string, since time.T
 		}
 		for _, children := range []bool{false, true} {
 			for l, err := range g.Client.Changed(ctx, p, gitlab.Which{Since: since, Children: children}) {
-				// No place to resume from: the two lists are in two orders.
 				if !yield(Listed{ID: l.ID, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}, err) || err != nil {
 					return
 				}
@@ -106,6 +105,22 @@ func (g *GitLabSource) Read(ctx context.Context, project string, l Listed) ([]ci
 		}
 	}
 	return known, nil
+}
+
+// Deployments implements Source.
+func (g *GitLabSource) Deployments(ctx context.Context, project string, since time.Time) iter.Seq2[[]ci.Report, error] {
+	return func(yield func([]ci.Report, error) bool) {
+		p, err := g.project(ctx, project)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for d, err := range g.Client.Deployments(ctx, p, since) {
+			if !yield(d.Reports, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Count implements Source.

@@ -197,14 +197,14 @@ func (s *Store) Known(ctx context.Context, project string, ids []int64) (map[int
 }
 
 // CountSince counts the pipelines of a project that were created at an instant
-// or later.
+// or later, as far as somebody told when that was.
 func (s *Store) CountSince(ctx context.Context, project string, since time.Time) (n int64, err error) {
 	p, err := s.Project(ctx, project)
 	if errors.Is(err, ErrUnknown) {
 		return 0, nil
 	}
 	if err == nil {
-		err = s.read(ctx, `SELECT count(*) FROM pipelines WHERE project_id = $1 AND created_ms >= $2`, func(rows *sql.Rows) error {
+		err = s.read(ctx, `SELECT count(*) FROM pipelines WHERE project_id = $1 AND created_ms >= $2 AND created_known`, func(rows *sql.Rows) error {
 			return rows.Scan(&n)
 		}, p.ID, since.UnixMilli())
 	}

@@ -253,13 +253,43 @@ func TestNoReport(t *testing.T) {
 		}
 	}
 	for name, body := range map[string]string{
-		"without a run":                `{"deployment_status":{"state":"success"},"deployment":{"environment":"production"},"repository":{"full_name":"acme/shop"}}`,
-		"of a run that is null":        `{"deployment_status":{"state":"success"},"workflow_run":null,"check_run":null,"repository":{"full_name":"acme/shop"}}`,
+		"without an id":                `{"deployment_status":{"state":"success"},"deployment":{"environment":"production"},"repository":{"full_name":"acme/shop"}}`,
+		"without an environment":       `{"deployment_status":{"state":"success"},"deployment":{"id":1},"workflow_run":null,"check_run":null,"repository":{"full_name":"acme/shop"}}`,
 		"that a newer one has ousted":  `{"deployment_status":{"state":"inactive"},"workflow_run":{"id":1},"repository":{"full_name":"acme/shop"}}`,
 		"without a repository, or run": `{}`,
 	} {
 		if reports, err := github.ParseWebhook("deployment_status", []byte(body)); reports != nil || err != nil {
 			t.Errorf("deployment %s: got %v, %v", name, reports, err)
+		}
+	}
+}
+
+// A deployment that no run made is kept by itself, with no creation: it is no
+// pipeline to count.
+func TestDeploymentWithoutARun(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 20, 9, 50, 0, 0, time.UTC)
+	for state, want := range map[string]ci.Attempt{
+		"queued":      {State: ci.Queued},
+		"in_progress": {State: ci.Running, StartedAt: at},
+		"success":     {State: ci.Finished, Result: ci.Success, FinishedAt: at},
+		"failure":     {State: ci.Finished, Result: ci.Failure, FinishedAt: at},
+		"strange":     {State: ci.Unknown},
+	} {
+		body := `{"deployment_status":{"state":"` + state + `","created_at":"2026-11-20T09:50:00Z"},"deployment":{"id":5,"environment":"production","sha":"abc","ref":"main"},"workflow_run":null,
+			"repository":{"full_name":"acme/shop","default_branch":"main"}}`
+		want.ID, want.Name, want.Environment, want.RawStatus = "deployment/5", "deployment", "production", state
+		r := ci.Report{Provider: "github", Project: "acme/shop", Source: ci.Webhook, Jobs: []ci.Attempt{want}, Pipeline: ci.Pipeline{
+			ExternalID: "deployment/5", Workflow: "deployment", Trigger: "deployment", Ref: "main", DefaultBranch: "main", Commit: "abc",
+			State: want.State, Result: want.Result, RawStatus: state, UpdatedAt: at, FinishedAt: want.FinishedAt,
+		}}
+		r.Normalize()
+		got, err := github.ParseWebhook("deployment_status", []byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]ci.Report{r}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", state, diff)
 		}
 	}
 }

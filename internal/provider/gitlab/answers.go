@@ -101,8 +101,13 @@ func pathOfPage(p *Project, page string) string {
 }
 
 // A deploymentAnswer tells to which environment a job deployed, which the
-// jobs' own answers do not say.
+// jobs' own answers do not say, or of a deployment that no job made.
 type deploymentAnswer struct {
+	ID          id      `json:"id"`
+	Status      string  `json:"status"`
+	Ref         string  `json:"ref"`
+	SHA         string  `json:"sha"`
+	FinishedAt  instant `json:"finished_at"`
 	UpdatedAt   instant `json:"updated_at"`
 	Environment *struct {
 		Name string `json:"name"`
@@ -114,14 +119,30 @@ type deploymentAnswer struct {
 	} `json:"deployable"`
 }
 
-// report says nothing of a deployment that was made without a job.
 func (a *deploymentAnswer) report(p *Project) (r ci.Report, found bool) {
 	d := a.Deployable
-	if d == nil || d.Pipeline == nil || d.Pipeline.ID == "" || d.ID == "" || d.Name == "" || a.Environment == nil || a.Environment.Name == "" {
+	switch {
+	case a.Environment == nil || a.Environment.Name == "":
+		return ci.Report{}, false
+	case d == nil && a.ID != "":
+		return a.alone(p), true
+	case d == nil || d.Pipeline == nil || d.Pipeline.ID == "" || d.ID == "" || d.Name == "":
 		return ci.Report{}, false
 	}
 	r = ci.Report{Provider: "gitlab", Project: p.Path, Source: ci.API}
 	r.Pipeline = ci.Pipeline{ID: d.Pipeline.ID.number(), CreatedAt: d.Pipeline.CreatedAt.Time}
 	r.Jobs = []ci.Attempt{{ID: string(d.ID), Name: d.Name, Environment: a.Environment.Name}}
 	return r, true
+}
+
+// alone is a deployment that no job made.
+func (a *deploymentAnswer) alone(p *Project) ci.Report {
+	d := ci.Deployment{
+		Provider: "gitlab", Project: p.Path, ID: string(a.ID), Environment: a.Environment.Name, Ref: a.Ref, Commit: a.SHA,
+		RawStatus: a.Status, At: a.FinishedAt.or(a.UpdatedAt).Time, Source: ci.API,
+	}
+	d.State, d.Result = meaningOf(a.Status, "")
+	r := d.Report()
+	r.Pipeline.DefaultBranch = p.DefaultBranch
+	return r
 }

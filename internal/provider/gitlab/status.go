@@ -18,6 +18,7 @@ var statuses = map[string]meaning{
 	"waiting_for_callback": {ci.Blocked, ""},
 	"manual":               {ci.Blocked, ""},
 	"scheduled":            {ci.Blocked, ""},
+	"blocked":              {ci.Blocked, ""}, // of a deployment
 	"running":              {ci.Running, ""},
 	"canceling":            {ci.Running, ""},
 	"success":              {ci.Finished, ci.Success},

@@ -15,7 +15,7 @@ var stored = redact.Rules{
 	Kept: redact.Keys(
 		"object_kind", "ref", "sha", "source", "status", "stage", "stages", "url", "web_url", "homepage", "git_ssh_url", "git_http_url",
 		"path_with_namespace", "default_branch", "failure_reason", "when", "tags", "action", "source_branch", "target_branch", "build_name",
-		"build_stage", "build_status", "build_failure_reason", "environment", "object_attributes/name", "builds/name", "bridges/name",
+		"build_stage", "build_status", "build_failure_reason", "environment", "short_sha", "commit_url", "object_attributes/name", "builds/name", "bridges/name",
 		"environment/name", "commit/name", "runner/description",
 	),
 }

@@ -12,7 +12,8 @@ import (
 // them in the API. Null, "" and absent are the zero time.
 type instant struct{ time.Time }
 
-var layouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05 MST", "2006-01-02 15:04:05 -0700"}
+// The one with letters comes last: they may be digits to Go.
+var layouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 MST"}
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (t *instant) UnmarshalJSON(b []byte) error {
@@ -29,7 +30,7 @@ func (t *instant) UnmarshalJSON(b []byte) error {
 			continue
 		}
 		// A zone's letters other than UTC's say nothing of its offset.
-		if name, _ := parsed.Zone(); layout == layouts[1] && name != "UTC" && name != "GMT" {
+		if name, _ := parsed.Zone(); layout == layouts[2] && name != "UTC" && name != "GMT" {
 			return fmt.Errorf("the zone of %q is not known", *s)
 		}
 		t.Time = parsed.UTC()

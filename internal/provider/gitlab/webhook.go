@@ -13,11 +13,6 @@ import (
 // ParseWebhook reads the body of a webhook; the event is in it, so what the
 // header calls it does not matter. An event that tells nothing of a pipeline
 // gives no report and no error.
-//
-// A deployment event is one of these: it names the job that deployed and not
-// the job's pipeline. Nothing is lost by that where a job deployed: its own
-// events tell of the environment, the end and the result. A deployment that
-// was made by GitLab's API, without a job, is not counted.
 func ParseWebhook(_ string, body []byte) ([]ci.Report, error) {
 	var head struct {
 		Kind string `json:"object_kind"`
@@ -30,6 +25,8 @@ func ParseWebhook(_ string, body []byte) ([]ci.Report, error) {
 		return parse(body, (*pipelineEvent).report)
 	case "build":
 		return parse(body, (*jobEvent).report)
+	case "deployment":
+		return parseDeployment(body)
 	}
 	return nil, nil
 }

@@ -65,6 +65,13 @@ func (g *generator) pipeline(p *Project, created time.Time) *Pipeline {
 		pl.Name = "Nightly"
 	}
 	p.Pipelines = append(p.Pipelines, pl)
+	if id%17 == 0 {
+		d := &Deployment{ID: id, Environment: "elsewhere", Status: "success", SHA: pl.SHA, Finished: created.Add(time.Hour).Truncate(time.Second)}
+		if id%3 == 0 {
+			d.Status = "failed"
+		}
+		p.Deployments = append(p.Deployments, d)
+	}
 	at, stage := created, ""
 	end := created
 	for _, step := range plan {

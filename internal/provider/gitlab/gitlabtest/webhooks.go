@@ -16,13 +16,19 @@ type Delivery struct {
 }
 
 // Deliveries are all webhooks that the pipelines caused, in order of time: an
-// event of the job when an attempt is created, starts and ends, and one of the
-// pipeline at its creation and each time that nothing of it runs.
+// event of the job when an attempt is created, starts and ends, of its
+// deployment when it starts and ends, and one of the pipeline at its creation
+// and each time that nothing of it runs; and those of other deployments.
 func (s *Server) Deliveries() []Delivery {
 	var all []Delivery
 	for _, p := range s.World.Projects {
 		for _, pl := range p.Pipelines {
 			all = append(all, s.deliveriesOf(pl)...)
+		}
+	}
+	for _, p := range s.World.Projects {
+		for _, d := range p.Deployments {
+			all = append(all, Delivery{At: d.Finished, Event: "Deployment Hook", Body: encode(s.deploymentHook(p, d.ID, nil, d.Environment, d.Status, d.SHA, d.Finished))})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Delivery) int { return a.At.Compare(b.At) })
@@ -41,6 +47,9 @@ func (s *Server) deliveriesOf(p *Pipeline) (all []Delivery) {
 		for _, at := range []time.Time{j.Created, j.Started, j.Finished} {
 			if !at.IsZero() {
 				add(at, "Job Hook", s.jobHook(p, j, at))
+				if j.Environment != "" && at != j.Created {
+					add(at, "Deployment Hook", s.deploymentHook(p.Project, j.ID, j.ID, j.Environment, j.statusAt(at), p.SHA, at))
+				}
 			}
 		}
 	}
@@ -119,6 +128,14 @@ func (s *Server) jobHook(p *Pipeline, j *Job, now time.Time) object {
 		o["environment"] = object{"name": j.Environment, "action": "start", "deployment_tier": "production"}
 	}
 	return o
+}
+
+func (s *Server) deploymentHook(p *Project, id int64, job any, environment, status, sha string, at time.Time) object {
+	return object{
+		"object_kind": "deployment", "status": status, "status_changed_at": at.UTC().Format("2006-01-02 15:04:05 -0700"), "deployment_id": id, "deployable_id": job, "deployable_url": nil,
+		"environment": environment, "environment_tier": "other", "project": s.hookProject(p), "short_sha": sha[:8], "commit_url": s.URL + "/" + p.Path + "/-/commit/" + sha, "ref": "main",
+		"user": object{"email": "root@example.com"},
+	}
 }
 
 func (s *Server) pipelineHook(p *Pipeline, now time.Time) object {

@@ -23,6 +23,7 @@ type Project struct {
 	DefaultBranch string
 	Archived      bool
 	Pipelines     []*Pipeline // in order of their numbers
+	Deployments   []*Deployment
 	Hooks         []*Hook
 }
 
@@ -52,6 +53,13 @@ type Job struct {
 	Bridge                     bool
 	Downstream                 *Pipeline
 	Number                     int // of the attempt, from 1
+}
+
+// A Deployment is one that no job made.
+type Deployment struct {
+	ID                       int64
+	Environment, Status, SHA string
+	Finished                 time.Time
 }
 
 // Duration is how long it ran, in seconds.

@@ -1,0 +1,34 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// jobLookback is how much older than a job's end its pipeline may be for
+// PipelineOfJob to find it. It bounds what is looked through.
+const jobLookback = 30 * 24 * time.Hour
+
+// PipelineOfJob finds the pipeline that has an attempt with the CI system's id,
+// and that attempt's name, among the pipelines of the 30 days before now. It
+// fails with ErrUnknown.
+func (s *Store) PipelineOfJob(ctx context.Context, project, id string) (pipeline int64, name string, err error) {
+	p, err := s.Project(ctx, project)
+	if err != nil {
+		return 0, "", err
+	}
+	const query = `SELECT p.id, j.name FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id AND j.attempt_key = $2
+		WHERE p.project_id = $1 AND p.created_ms >= $3 ORDER BY p.created_ms DESC LIMIT 1`
+	err = s.read(ctx, query, func(rows *sql.Rows) error {
+		return rows.Scan(&pipeline, &name)
+	}, p.ID, "#"+id, s.config.Now().Add(-jobLookback).UnixMilli())
+	if err != nil {
+		return 0, "", fmt.Errorf("find the pipeline of job %s: %w", id, err)
+	}
+	if pipeline == 0 {
+		return 0, "", ErrUnknown
+	}
+	return pipeline, name, nil
+}
