@@ -23,7 +23,8 @@ const (
 
 // DORA is the five metrics of DORA, from deployments: attempts of jobs with
 // an environment that ended with success or failure. They are counted in the
-// window in which they ended; a retry is a deployment of its own.
+// window in which they ended; a retry is a deployment of its own. One that no
+// job made is a pipeline of its own (see ci.Deployment), which counts here alone.
 type DORA struct {
 	From         Time          `json:"from"`
 	To           Time          `json:"to"`
@@ -88,9 +89,14 @@ type Deployment struct {
 	LeadTimeS *float64 `json:"lead_time_s"`
 	RecoveryS *float64 `json:"recovery_s"` // it ended a failure of so long
 	Reworked  bool     `json:"reworked"`
+	// RolledBack: it was taken back by the next one, and so has failed.
+	RolledBack bool `json:"rolled_back"`
 
+	projectID             int64
 	createdMS, finishedMS int64
+	createdKnown          bool
 	unrepaired            bool
+	rollback              bool // it takes back the one before it
 }
 
 // DORA answers with DORA's metrics for the environments named; none: those
@@ -106,6 +112,9 @@ func (a *Analytics) DORA(ctx context.Context, f Filter, environments ...string) 
 		names, err := s.names(ctx, read)
 		if err == nil {
 			all, err = s.deployments(ctx, read, names)
+		}
+		if err == nil {
+			err = s.firstPipelines(ctx, read, all)
 		}
 		return err
 	})
@@ -126,18 +135,20 @@ func ParseEnvironments(q url.Values) ([]string, error) { return listOf(q, "envir
 func (s *scope) deployments(ctx context.Context, read *store.Reading, names map[int64]string) ([]Deployment, error) {
 	var args arguments
 	w := Window{s.Window.From.Add(-maxWaited), s.Window.To}
-	query := `SELECT j.project_id, j.pipeline_id, COALESCE(j.name, ''), j.environment, p.commit_sha, j.url, j.finished_ms, p.created_ms, CASE WHEN ` + failedAttempt + ` THEN 1 ELSE 0 END
+	of := s.seen(&args, w)
+	s.withAttempt(&of, &args)
+	query := `SELECT j.project_id, j.pipeline_id, COALESCE(j.name, ''), j.environment, p.commit_sha, j.url, j.finished_ms, p.created_ms, p.created_known,
+	CASE WHEN ` + failedAttempt + ` THEN 1 ELSE 0 END, CASE WHEN j.raw_status = '` + ci.RolledBack + `' THEN 1 ELSE 0 END
 FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id
-WHERE ` + s.pipelines(&args, w) + " AND NOT j.is_superseded AND j.environment <> '' AND j.finished_ms >= " + args.add(s.Window.From.UnixMilli()) + " AND j.finished_ms < " + args.add(s.Window.To.UnixMilli()) +
+WHERE ` + of.String() + " AND NOT j.is_superseded AND j.environment <> '' AND j.finished_ms >= " + args.add(s.Window.From.UnixMilli()) + " AND j.finished_ms < " + args.add(s.Window.To.UnixMilli()) +
 		" AND j.state = '" + string(ci.Finished) + "' AND (j.result IS NULL OR j.result = '" + string(ci.Success) + "' OR " + failedAttempt + ")" + s.attempts(&args, "j") + `
 ORDER BY j.finished_ms, j.project_id, j.pipeline_id, j.attempt_key LIMIT ` + args.add(maxDeployments)
 	var all []Deployment
 	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
 		var d Deployment
-		var project int64
-		var bad int
-		err := scan(&project, &d.PipelineID, &d.Job, &d.Environment, &d.Commit, &d.URL, &d.finishedMS, &d.createdMS, &bad)
-		d.Project, d.Failed, d.FinishedAt = names[project], bad == 1, Time(instant(d.finishedMS))
+		var bad, rollback int
+		err := scan(&d.projectID, &d.PipelineID, &d.Job, &d.Environment, &d.Commit, &d.URL, &d.finishedMS, &d.createdMS, &d.createdKnown, &bad, &rollback)
+		d.Project, d.Failed, d.rollback, d.FinishedAt = names[d.projectID], bad == 1, rollback == 1, Time(instant(d.finishedMS))
 		all = append(all, d)
 		return err
 	})
@@ -145,6 +156,49 @@ ORDER BY j.finished_ms, j.project_id, j.pipeline_id, j.attempt_key LIMIT ` + arg
 		return nil, fmt.Errorf("read deployments: %w", err)
 	}
 	return all, nil
+}
+
+// firstPipelines gives deployments that no job made the creation of their
+// commit's first pipeline, where one is in the time that is looked at.
+func (s *scope) firstPipelines(ctx context.Context, read *store.Reading, all []Deployment) error {
+	type built struct {
+		project int64
+		commit  string
+	}
+	alone := map[built]int64{}
+	for i := range all {
+		if d := &all[i]; !d.createdKnown && d.Commit != nil {
+			alone[built{d.projectID, *d.Commit}] = 0
+		}
+	}
+	if len(alone) == 0 {
+		return nil
+	}
+	var args arguments
+	of := s.created(&args, Window{s.Window.From.Add(-maxWaited), s.Window.To})
+	query := "SELECT p.project_id, p.commit_sha, MIN(p.created_ms) FROM pipelines p WHERE " + of.String() + " AND p.commit_sha IS NOT NULL GROUP BY p.project_id, p.commit_sha"
+	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
+		var b built
+		var at int64
+		err := scan(&b.project, &b.commit, &at)
+		if _, asked := alone[b]; asked {
+			alone[b] = at
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the first pipelines of commits: %w", err)
+	}
+	for i := range all {
+		d := &all[i]
+		if d.createdKnown || d.Commit == nil {
+			continue
+		}
+		if at := alone[built{d.projectID, *d.Commit}]; at > 0 {
+			d.createdMS, d.createdKnown = at, true
+		}
+	}
+	return nil
 }
 
 // choose keeps the deployments to the environments that are counted.
@@ -176,6 +230,25 @@ func (d *DORA) choose(all []Deployment, environments []string) []Deployment {
 // A target is where deployments follow one another.
 type target struct{ project, environment string }
 
+// takeBack lets the deployments fail that were taken back. They are in order of
+// their ends.
+func takeBack(all []Deployment) {
+	last := map[target]*Deployment{} // that may be taken back
+	for i := range all {
+		d := &all[i]
+		t := target{d.Project, d.Environment}
+		if before := last[t]; d.rollback && !d.Failed && before != nil {
+			before.Failed, before.RolledBack = true, true
+		}
+		if !d.Failed {
+			last[t] = d
+		}
+		if d.rollback {
+			delete(last, t)
+		}
+	}
+}
+
 // judge tells which deployments are in which metric. They are in order of
 // their ends.
 func judge(all []Deployment) {
@@ -184,6 +257,7 @@ func judge(all []Deployment) {
 		current  string
 		broken   *Deployment // the first failure since the last success
 	}
+	takeBack(all)
 	states := map[target]*state{}
 	for i := range all {
 		d := &all[i]
@@ -204,8 +278,8 @@ func judge(all []Deployment) {
 			s.broken.unrepaired, s.broken = false, nil
 		}
 		again := commit != "" && s.deployed[commit]
-		d.Reworked = d.RecoveryS != nil || again && commit != s.current
-		if !again {
+		d.Reworked = d.RecoveryS != nil || d.rollback || again && commit != s.current
+		if !again && !d.rollback && d.createdKnown {
 			d.LeadTimeS = new(float64(max(0, d.finishedMS-d.createdMS)) / 1000)
 		}
 		s.deployed[commit], s.current = true, commit

@@ -81,9 +81,17 @@ func (s *scope) pipelinesAndJobs(args *arguments, w Window) string {
 
 // created is all that is asked of a pipeline itself.
 func (s *scope) created(args *arguments, w Window) conditions {
+	c := s.seen(args, w)
+	c.add("p.created_known")
+	return c
+}
+
+// seen is created also of pipelines whose creation nobody told, by the earliest
+// instant known of them.
+func (s *scope) seen(args *arguments, w Window) conditions {
 	var c conditions
 	s.inProjects(&c, args, "p.project_id")
-	c.add("p.created_ms >= ", args.add(w.From.UnixMilli()), " AND p.created_ms < ", args.add(w.To.UnixMilli()), " AND p.created_known")
+	c.add("p.created_ms >= ", args.add(w.From.UnixMilli()), " AND p.created_ms < ", args.add(w.To.UnixMilli()))
 	s.ofPipelines(&c, args)
 	return c
 }

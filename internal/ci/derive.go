@@ -10,8 +10,8 @@ import (
 
 // Derived is what follows from a pipeline's words; it holds no fact of its own.
 type Derived struct {
-	CreatedAt    time.Time // as said, else the earliest instant known; zero if there is none
-	CreatedKnown bool
+	CreatedAt    time.Time // as said, else its own start, else the earliest instant known; zero if there is none
+	CreatedKnown bool      // somebody said its creation or its own start
 	Ref          string
 	OnDefault    bool   // the ref is the project's default branch
 	State        State  // running while an attempt runs, whatever the pipeline's own word
@@ -205,8 +205,13 @@ func (rec *Record) created() (at time.Time, known bool) {
 	if rec.Legacy != nil {
 		return rec.Legacy.CreatedAt, true
 	}
+	// CI systems that have no word for the creation have one for the start. The
+	// start of a job would not do: others may have come before it.
+	if rec.Ranks.said(startedRegister) {
+		return rec.Words.Pipeline.StartedAt, true
+	}
 	p := &rec.Words.Pipeline
-	all := []time.Time{p.StartedAt, p.FinishedAt, p.UpdatedAt}
+	all := []time.Time{p.FinishedAt, p.UpdatedAt}
 	for _, a := range rec.Attempts {
 		all = append(all, a.CreatedAt, a.StartedAt, a.FinishedAt)
 		for _, s := range a.Steps {

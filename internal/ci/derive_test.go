@@ -105,3 +105,27 @@ func TestAttemptsAreNumberedToTheMillisecond(t *testing.T) {
 		t.Errorf("attempt 1 is number %d and attempt 2 number %d", one, two)
 	}
 }
+
+// The creation, as it was said; else the pipeline's own start; else the earliest
+// instant that anybody told, which is none to count by.
+func TestCreation(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	created := ci.Report{Project: "p", Pipeline: ci.Pipeline{ID: 1, CreatedAt: noon}}
+	started := ci.Report{Project: "p", Pipeline: ci.Pipeline{ID: 1, State: ci.Running, StartedAt: noon.Add(time.Minute)}}
+	job := ci.Report{Project: "p", Pipeline: ci.Pipeline{ID: 1}, Jobs: []ci.Attempt{{ID: "1", Name: "e2e", StartedAt: noon.Add(2 * time.Minute)}}}
+	for name, c := range map[string]struct {
+		told  []ci.Report
+		want  time.Time
+		known bool
+	}{
+		"said":            {[]ci.Report{job, started, created}, noon, true},
+		"started":         {[]ci.Report{job, started}, noon.Add(time.Minute), true},
+		"a job of it ran": {[]ci.Report{job}, noon.Add(2 * time.Minute), false},
+		"nothing":         {[]ci.Report{{Project: "p", Pipeline: ci.Pipeline{ID: 1}}}, time.Time{}, false},
+	} {
+		if rec := merged(c.told); !rec.CreatedAt.Equal(c.want) || rec.CreatedKnown != c.known {
+			t.Errorf("%s: %v %v, want %v %v", name, rec.CreatedAt, rec.CreatedKnown, c.want, c.known)
+		}
+	}
+}

@@ -66,6 +66,7 @@ var (
 // The positions that Derive asks for.
 const (
 	createdRegister = 11
+	startedRegister = 12
 	statusRegister  = 10
 	needsRegister   = 7 // of an attempt
 	triggerRegister = 9

@@ -62,9 +62,9 @@ whsec_ signs what is sent.`,
 	return cmd
 }
 
-// hook is the webhook as it should be.
-func (h *hooking) hook(e *env) (gitlab.Hook, error) {
-	base, err := url.Parse(h.baseURL)
+// gitlabHook is the webhook as it should be.
+func (e *env) gitlabHook(baseURL string, verifyTLS bool) (gitlab.Hook, error) {
+	base, err := url.Parse(baseURL)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.User != nil || base.RawQuery != "" {
 		return gitlab.Hook{}, &usageError{errors.New("--base-url must be like https://metrics.example.com")}
 	}
@@ -75,7 +75,7 @@ func (h *hooking) hook(e *env) (gitlab.Hook, error) {
 	if len(secrets["gitlab"]) == 0 {
 		return gitlab.Hook{}, &usageError{fmt.Errorf("%s is not set: give the hooks the secret that the server knows", webhookVariable("gitlab"))}
 	}
-	hook := gitlab.Hook{URL: base.JoinPath("api/v1/webhooks/gitlab").String(), VerifyTLS: h.verifyTLS}
+	hook := gitlab.Hook{URL: base.JoinPath("api/v1/webhooks/gitlab").String(), VerifyTLS: verifyTLS}
 	if secret := secrets["gitlab"][0]; strings.HasPrefix(secret, "whsec_") {
 		hook.SigningToken = secret
 	} else {
@@ -89,7 +89,7 @@ func (h *hooking) run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	hook, err := h.hook(e)
+	hook, err := e.gitlabHook(h.baseURL, h.verifyTLS)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type reconciling struct {
 	githubProjects, githubOwns []string
 	gitlabURL                  string
 	gitlabProjects, gitlabGrps []string
+	gitlabHooks                bool
 }
 
 func (f *reconciling) flags(fs *pflag.FlagSet) {
@@ -41,13 +42,14 @@ func (f *reconciling) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.gitlabURL, "gitlab-url", defaultGitLab, "the `address` of GitLab; it is asked where "+gitlabToken+" is set")
 	fs.StringSliceVar(&f.gitlabProjects, "gitlab-project", nil, "the `projects` to compare with GitLab (default: those whose webhooks come)")
 	fs.StringSliceVar(&f.gitlabGrps, "gitlab-group", nil, "the `groups` whose projects are compared with GitLab")
+	fs.BoolVar(&f.gitlabHooks, "gitlab-hooks", false, "see to it that each of these projects has its webhook, to --base-url; the token then needs the scope api")
 	fs.StringVar(&f.githubURL, "github-url", github.DefaultAPI, "the `address` of GitHub's API; it is asked where "+githubToken+" is set")
 	fs.StringSliceVar(&f.githubProjects, "github-project", nil, "the `repositories` to compare with GitHub (default: those whose webhooks come)")
 	fs.StringSliceVar(&f.githubOwns, "github-owner", nil, "the `organizations` or users whose repositories are compared with GitHub")
 }
 
-// sources are the CI systems to ask.
-func (f *reconciling) sources(e *env, log *slog.Logger) (all []collect.Source, err error) {
+// sources are the CI systems to ask; they reach the server by baseURL.
+func (f *reconciling) sources(e *env, baseURL string, log *slog.Logger) (all []collect.Source, err error) {
 	if f.every < time.Second || f.since <= 0 || f.rate <= 0 {
 		return nil, &usageError{errors.New("--reconcile-every must be at least 1s, --reconcile-since and --reconcile-rate more than 0")}
 	}
@@ -61,7 +63,17 @@ func (f *reconciling) sources(e *env, log *slog.Logger) (all []collect.Source, e
 		if err != nil {
 			return nil, fmt.Errorf("--gitlab-url: %w", err)
 		}
-		all = append(all, &collect.GitLabSource{Client: client, Named: f.gitlabProjects, Groups: f.gitlabGrps})
+		source := &collect.GitLabSource{Client: client, Named: f.gitlabProjects, Groups: f.gitlabGrps, Log: log}
+		if f.gitlabHooks {
+			hook, err := e.gitlabHook(baseURL, true)
+			if err != nil {
+				return nil, fmt.Errorf("--gitlab-hooks: %w", err)
+			}
+			source.Hook = &hook
+		}
+		all = append(all, source)
+	} else if f.gitlabHooks {
+		return nil, &usageError{errors.New("--gitlab-hooks needs " + gitlabToken)}
 	}
 	if token, err = e.secret(githubToken); err != nil {
 		return nil, err

@@ -89,7 +89,7 @@ func (s *serving) run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	if c.Sources, err = s.sources(e, log); err != nil {
+	if c.Sources, err = s.sources(e, s.baseURL, log); err != nil {
 		return err
 	}
 	c.Log, c.Store = log, s.store(log)

@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
@@ -16,9 +17,10 @@ type GitLabSource struct {
 	// those of which all projects are.
 	Named, Groups []string
 	Logs          gitlab.Logs
-	// Mend, if set, sees to the project's webhook before it is compared: GitLab
-	// switches one off after failures.
-	Mend func(ctx context.Context, p gitlab.Project) error
+	// Hook, if set, is the webhook that each project is to have. It is seen to
+	// before the project is compared: GitLab switches one off after failures.
+	Hook *gitlab.Hook
+	Log  *slog.Logger // of what was done for it
 
 	projects map[string]gitlab.Project // by full path; of one comparison at a time
 }
@@ -70,13 +72,11 @@ func (g *GitLabSource) project(ctx context.Context, path string) (gitlab.Project
 func (g *GitLabSource) Changed(ctx context.Context, project string, since time.Time) iter.Seq2[Listed, error] {
 	return func(yield func(Listed, error) bool) {
 		p, err := g.project(ctx, project)
-		if err == nil && g.Mend != nil {
-			err = g.Mend(ctx, p)
-		}
 		if err != nil {
 			yield(Listed{}, err)
 			return
 		}
+		g.mend(ctx, p)
 		for _, children := range []bool{false, true} {
 			for l, err := range g.Client.Changed(ctx, p, gitlab.Which{Since: since, Children: children}) {
 				if !yield(Listed{ID: l.ID, CreatedAt: l.CreatedAt, UpdatedAt: l.UpdatedAt}, err) || err != nil {
@@ -84,6 +84,21 @@ func (g *GitLabSource) Changed(ctx context.Context, project string, since time.T
 				}
 			}
 		}
+	}
+}
+
+// mend sees to the webhook of a project. Without one, comparing is all the more
+// of use.
+func (g *GitLabSource) mend(ctx context.Context, p gitlab.Project) {
+	if g.Hook == nil {
+		return
+	}
+	did, err := g.Client.Mend(ctx, p, *g.Hook)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		g.Log.WarnContext(ctx, "a webhook can't be mended; the token needs the scope api, and its owner must be a maintainer", "project", p.Path, "error", err)
+	case err == nil && did != gitlab.HookKept:
+		g.Log.InfoContext(ctx, "webhook mended", "project", p.Path, "was", string(did))
 	}
 }
 

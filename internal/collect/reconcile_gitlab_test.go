@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/collect"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab/gitlabtest"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
@@ -55,4 +56,46 @@ func TestSoakReconcileGitLab(t *testing.T) {
 		}
 		complete(t, s, w)
 	})
+}
+
+// A webhook that GitLab switched off is enabled again, one that is missing is
+// made, and one that is well is only looked at. Without the right to do that,
+// projects are compared all the same.
+func TestReconcileMendsWebhooks(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t, storetest.SQLite(t))
+	w := gitlabtest.Generate(5, 12)
+	l := newLab(t, w, gitlabtest.Faults{})
+	hook := gitlab.Hook{URL: "https://metrics.example.com/api/v1/webhooks/gitlab", Secret: "secret", VerifyTLS: true}
+	if _, err := l.client.Install(t.Context(), l.projects[0], hook); err != nil {
+		t.Fatal(err)
+	}
+	off := w.Projects[0].Hooks[0]
+	off.Alert = "disabled"
+	r := &collect.Reconciler{
+		Store: s, Source: &collect.GitLabSource{Client: l.client, Groups: []string{"acme"}, Hook: &hook, Log: slog.New(slog.DiscardHandler)},
+		Since: l.clock.Now().Sub(gitlabtest.Epoch) + time.Hour, Log: slog.New(slog.DiscardHandler), Now: l.clock.Now,
+	}
+	well := func(when string) {
+		t.Helper()
+		if err := r.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range w.Projects {
+			if len(p.Hooks) != 1 || p.Hooks[0].Alert != "executable" || !p.Hooks[0].Events["deployment_events"] {
+				t.Errorf("%s: %s has %d webhooks, %+v", when, p.Path, len(p.Hooks), p.Hooks)
+			}
+		}
+	}
+	well("at first")
+	off.Token = "theirs" // would be set again if it were written
+	well("again")
+	if off.Token != "theirs" {
+		t.Error("a webhook that is well is written each time")
+	}
+	complete(t, s, w)
+	w.HooksRefused = true
+	if err := r.Pass(t.Context()); err != nil {
+		t.Errorf("without the right to see webhooks: %v", err)
+	}
 }

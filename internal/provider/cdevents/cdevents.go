@@ -107,7 +107,7 @@ func (e *envelope) event() (Event, error) {
 }
 
 // stored is what is stored of an event: all that is read stays as it is.
-var stored = redact.Rules{Kept: redact.Keys("id", "source", "type", "timestamp", "pipelinename", "taskname", "uri", "url", "outcome", "project")}
+var stored = redact.Rules{Kept: redact.Keys("id", "source", "type", "timestamp", "pipelinename", "taskname", "uri", "url", "outcome", "project", "commit")}
 
 func first(words ...string) string {
 	for _, w := range words {
@@ -137,6 +137,7 @@ type message struct {
 			URL          string    `json:"url"`
 			Outcome      string    `json:"outcome"`
 			Errors       string    `json:"errors"`
+			Environment  reference `json:"environment"`
 		} `json:"content"`
 	} `json:"subject"`
 	CustomData json.RawMessage `json:"customData"`
@@ -151,7 +152,7 @@ type reference struct {
 // no error.
 func Parse(kind string, body []byte) ([]ci.Report, error) {
 	words := strings.Split(strings.TrimPrefix(kind, "dev.cdevents."), ".")
-	if !strings.HasPrefix(kind, "dev.cdevents.") || len(words) < 2 || words[0] != "pipelinerun" && words[0] != "taskrun" {
+	if !strings.HasPrefix(kind, "dev.cdevents.") || len(words) < 2 || !told(words[0], words[1]) {
 		return nil, nil
 	}
 	var m message
@@ -163,16 +164,46 @@ func Parse(kind string, body []byte) ([]ci.Report, error) {
 		return nil, errors.New("context.timestamp is no time as in RFC 3339")
 	}
 	r := ci.Report{Provider: "cdevents", Source: ci.Webhook, Pipeline: ci.Pipeline{UpdatedAt: at.UTC()}}
-	if words[0] == "pipelinerun" {
+	switch words[0] {
+	case "pipelinerun":
 		m.pipelineRun(&r, words[1], at.UTC())
-	} else if !m.taskRun(&r, words[1], at.UTC()) {
-		return nil, nil
+	case "service":
+		if m.Subject.ID == "" || m.Subject.Content.Environment.ID == "" {
+			return nil, errors.New("the service has no id or no environment")
+		}
+		r = m.deployment(words[1], at.UTC())
+	default:
+		if !m.taskRun(&r, words[1], at.UTC()) {
+			return nil, nil
+		}
 	}
 	r.Normalize()
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
 	return []ci.Report{r}, nil
+}
+
+// told says whether events of that subject and predicate are read.
+func told(subject, predicate string) bool {
+	switch subject {
+	case "pipelinerun", "taskrun":
+		return true
+	case "service":
+		return predicate == "deployed" || predicate == "upgraded" || predicate == ci.RolledBack
+	}
+	return false
+}
+
+// deployment is what a service's event tells, which comes when it is done. Each
+// event is a deployment of its own: the service has one name for all of them.
+func (m *message) deployment(predicate string, at time.Time) ci.Report {
+	custom := m.custom()
+	d := ci.Deployment{
+		Provider: "cdevents", Project: m.project(m.Subject.Source), ID: m.Context.Source + " " + m.Context.ID, Name: m.Subject.ID,
+		Environment: m.Subject.Content.Environment.ID, Commit: custom.Commit, State: ci.Finished, Result: ci.Success, RawStatus: predicate, At: at, Source: ci.Webhook,
+	}
+	return d.Report()
 }
 
 func (m *message) pipelineRun(r *ci.Report, predicate string, at time.Time) {
@@ -216,21 +247,33 @@ func (m *message) taskRun(r *ci.Report, predicate string, at time.Time) bool {
 	return true
 }
 
-// identify says which pipeline it is. CDEvents know no repository: the sender's
-// own word for it is customData.project, else the source stands for it.
+// identify says which pipeline it is.
 func (m *message) identify(r *ci.Report, run reference) {
-	var custom struct {
-		Project string `json:"project"`
-	}
-	if json.Unmarshal(m.CustomData, &custom) != nil {
-		custom.Project = "" // it may be anything
-	}
-	r.Project = first(custom.Project, projectOf(first(run.Source, m.Subject.Source, m.Context.Source)))
+	r.Project = m.project(run.Source)
 	if n, err := strconv.ParseInt(run.ID, 10, 64); err == nil && n > 0 {
 		r.Pipeline.ID = n
 		return
 	}
 	r.Pipeline.ExternalID = run.ID
+}
+
+// project is the sender's own word for it, for CDEvents know no repository,
+// else the source of the thing or of the event stands for it.
+func (m *message) project(source string) string {
+	return first(m.custom().Project, projectOf(first(source, m.Subject.Source, m.Context.Source)))
+}
+
+// customData is what we understand of what senders add as they like.
+type customData struct {
+	Project string `json:"project"`
+	Commit  string `json:"commit"`
+}
+
+func (m *message) custom() (c customData) {
+	if json.Unmarshal(m.CustomData, &c) != nil {
+		return customData{} // it may be anything
+	}
+	return c
 }
 
 // projectOf is the path of a source, or its host where it has none.

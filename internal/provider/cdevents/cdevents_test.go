@@ -22,7 +22,9 @@ var (
 	run  = `{"id":"mySubject123","source":"https://ci.example/acme/shop","content":{"pipelineName":"myPipeline","uri":"https://www.example.com/mySubject123"}}`
 	done = `{"id":"mySubject123","content":{"pipelineName":"myPipeline","url":"https://www.example.com/mySubject123","outcome":"failure","errors":"Something went wrong"}}`
 	task = `{"id":"task1","content":{"taskName":"myTask","uri":"https://www.example.com/task1","pipelineRun":{"id":"42","source":"/acme/shop"},"outcome":"error","errors":"out of memory"}}`
-	at   = time.Date(2026, 11, 20, 14, 27, 5, 315384000, time.UTC)
+	// as of version 0.3.0 of the event
+	service = `{"id":"service/shop","source":"https://ci.example/acme/shop","content":{"environment":{"id":"production","source":"/clusters"},"artifactId":"pkg:oci/shop@sha256%3A0b31b1c0"}}`
+	at      = time.Date(2026, 11, 20, 14, 27, 5, 315384000, time.UTC)
 )
 
 func TestParse(t *testing.T) {
@@ -37,6 +39,16 @@ func TestParse(t *testing.T) {
 		a.ID, a.Name, a.URL = "task1", "myTask", "https://www.example.com/task1"
 		return &ci.Report{Provider: "cdevents", Project: "acme/shop", Pipeline: ci.Pipeline{ID: 42, UpdatedAt: at}, Jobs: []ci.Attempt{a}, Source: ci.Webhook}
 	}
+	deployment := func(predicate string) *ci.Report {
+		id := "deployment/https://ci.example/acme/shop 271069a8-fc18-44f1-b38f-9d70a1695819"
+		r := ci.Report{
+			Provider: "cdevents", Project: "acme/shop", Source: ci.Webhook,
+			Pipeline: ci.Pipeline{ExternalID: id, Workflow: "deployment", Trigger: "deployment", State: ci.Finished, Result: ci.Success, RawStatus: predicate, UpdatedAt: at, FinishedAt: at},
+			Jobs:     []ci.Attempt{{ID: id, Name: "service/shop", Environment: "production", State: ci.Finished, Result: ci.Success, RawStatus: predicate, FinishedAt: at}},
+		}
+		r.Normalize()
+		return &r
+	}
 	for _, c := range []struct {
 		kind, subject string
 		want          *ci.Report
@@ -47,7 +59,12 @@ func TestParse(t *testing.T) {
 		{"dev.cdevents.taskrun.started.0.3.0", task, job(ci.Attempt{State: ci.Running, RawStatus: "started", StartedAt: at})},
 		{"dev.cdevents.taskrun.finished.0.3.0", task, job(ci.Attempt{State: ci.Finished, Result: ci.Error, RawStatus: "error", FailureReason: "out of memory", FinishedAt: at})},
 		{"dev.cdevents.taskrun.finished.0.3.0", `{"id":"alone","content":{}}`, nil},
-		{"dev.cdevents.service.deployed.0.3.0", `{"id":"x","content":{"environment":{"id":"prod"}}}`, nil},
+		{"dev.cdevents.service.deployed.0.3.0", service, deployment("deployed")},
+		{"dev.cdevents.service.upgraded.0.3.0", service, deployment("upgraded")},
+		{"dev.cdevents.service.rolledback.0.3.0", service, deployment("rolledback")},
+		{"dev.cdevents.service.removed.0.3.0", service, nil},
+		{"dev.cdevents.service.published.0.3.0", service, nil},
+		{"dev.cdevents.incident.detected.0.3.0", service, nil},
 		{"com.example.other", `{}`, nil},
 	} {
 		got, err := cdevents.Parse(c.kind, []byte(event(c.kind, c.subject)))
@@ -82,6 +99,12 @@ func TestProject(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
+	const deployed = "dev.cdevents.service.deployed.0.3.0"
+	for _, subject := range []string{`{"id":"service/shop","content":{}}`, `{"content":{"environment":{"id":"production"}}}`} {
+		if got, err := cdevents.Parse(deployed, []byte(event(deployed, subject))); err == nil {
+			t.Errorf("%s: %v, want an error", subject, got)
+		}
+	}
 	const kind = "dev.cdevents.pipelinerun.started.0.3.0"
 	for _, body := range []string{`{`, `{"context":{"timestamp":"yesterday"}}`, event(kind, `{"content":{}}`), event(kind, `{"id":"`+strings.Repeat("x", 2000)+`"}`)} {
 		if got, err := cdevents.Parse(kind, []byte(body)); err == nil {
@@ -132,6 +155,7 @@ func TestSplit(t *testing.T) {
 // what is parsed is valid.
 func FuzzCDEvents(f *testing.F) {
 	f.Add("", event("dev.cdevents.pipelinerun.finished.0.3.0", done))
+	f.Add("", event("dev.cdevents.service.rolledback.0.3.0", service))
 	f.Add(cdevents.Structured, `{"data":`+event("dev.cdevents.taskrun.finished.0.3.0", task)+`}`)
 	f.Add(cdevents.Batch, `[{"data":`+event("dev.cdevents.taskrun.started.0.3.0", task)+`}]`)
 	f.Fuzz(func(t *testing.T, media, body string) {

@@ -32,19 +32,27 @@ const (
 
 // A hookAnswer is a webhook as the API tells of it. Secrets are never told.
 type hookAnswer struct {
-	ID        int64  `json:"id"`
-	URL       string `json:"url"`
-	Pipelines bool   `json:"pipeline_events"`
-	Jobs      bool   `json:"job_events"`
-	Pushes    bool   `json:"push_events"`
-	VerifyTLS bool   `json:"enable_ssl_verification"`
-	Alert     string `json:"alert_status"` // empty: this GitLab does not say
+	ID          int64  `json:"id"`
+	URL         string `json:"url"`
+	Pipelines   bool   `json:"pipeline_events"`
+	Jobs        bool   `json:"job_events"`
+	Deployments bool   `json:"deployment_events"`
+	Pushes      bool   `json:"push_events"`
+	VerifyTLS   bool   `json:"enable_ssl_verification"`
+	Alert       string `json:"alert_status"` // empty: this GitLab does not say
 }
 
 func (a *hookAnswer) isDisabled() bool { return a.Alert != "" && a.Alert != "executable" }
 
+// is tells whether the hook is as it should be, as far as GitLab tells.
+func (a *hookAnswer) is(h *Hook) bool {
+	return a.Pipelines && a.Jobs && a.Deployments && !a.Pushes && a.VerifyTLS == h.VerifyTLS
+}
+
 func (h *Hook) body() map[string]any {
-	body := map[string]any{"url": h.URL, "pipeline_events": true, "job_events": true, "push_events": false, "enable_ssl_verification": h.VerifyTLS}
+	body := map[string]any{
+		"url": h.URL, "pipeline_events": true, "job_events": true, "deployment_events": true, "push_events": false, "enable_ssl_verification": h.VerifyTLS,
+	}
 	if h.Secret != "" {
 		body["token"] = h.Secret
 	}
@@ -65,11 +73,33 @@ func (c *Client) Install(ctx context.Context, p Project, h Hook) (Installed, err
 	return did, nil
 }
 
+// Mend is Install for a hook whose secrets have not changed: one that is what
+// it should be is only looked at.
+func (c *Client) Mend(ctx context.Context, p Project, h Hook) (Installed, error) {
+	there, err := c.hook(ctx, &p, h.URL)
+	if err == nil && there != nil && there.is(&h) && !there.isDisabled() {
+		return HookKept, nil
+	}
+	did := Installed("")
+	if err == nil {
+		did, err = c.set(ctx, &p, &h, there)
+	}
+	if err != nil {
+		return "", fmt.Errorf("mend the webhook of %s: %w", p.Path, err)
+	}
+	return did, nil
+}
+
 func (c *Client) install(ctx context.Context, p *Project, h *Hook) (Installed, error) {
 	there, err := c.hook(ctx, p, h.URL)
 	if err != nil {
 		return "", err
 	}
+	return c.set(ctx, p, h, there)
+}
+
+// set makes the hook, or makes the one that is there what it should be.
+func (c *Client) set(ctx context.Context, p *Project, h *Hook, there *hookAnswer) (Installed, error) {
 	if there == nil {
 		return HookCreated, c.makeHook(ctx, p, h)
 	}
@@ -81,7 +111,7 @@ func (c *Client) install(ctx context.Context, p *Project, h *Hook) (Installed, e
 	switch {
 	case now.isDisabled():
 		return HookEnabled, c.enable(ctx, p, h, path)
-	case !there.Pipelines || !there.Jobs || there.Pushes || there.VerifyTLS != h.VerifyTLS:
+	case !there.is(h):
 		return HookChanged, nil
 	}
 	return HookKept, nil

@@ -35,7 +35,7 @@ func TestHooksAreInstalledOnce(t *testing.T) {
 	}
 	h := gitlab.Hook{URL: address, Secret: "first secret", VerifyTLS: true}
 	hook := install("acme/shop", h, gitlab.HookCreated)
-	if diff := cmp.Diff(map[string]bool{"push_events": false, "pipeline_events": true, "job_events": true}, hook.Events); diff != "" || hook.Token != "first secret" || !hook.EnableSSL {
+	if diff := cmp.Diff(map[string]bool{"push_events": false, "pipeline_events": true, "job_events": true, "deployment_events": true}, hook.Events); diff != "" || hook.Token != "first secret" || !hook.EnableSSL {
 		t.Errorf("%+v %s", hook, diff)
 	}
 	h.Secret = "second secret"

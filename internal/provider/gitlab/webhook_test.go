@@ -214,8 +214,8 @@ func TestWhatCanNotBeRead(t *testing.T) {
 		`{"object_kind":"pipeline","object_attributes":{"id":1},"project":{"path_with_namespace":"p"},"builds":[{"id":1,"name":"a","duration":"x"}]}`: "read the event",
 		`{"object_kind":"deployment"}`: "no environment",
 		`{"object_kind":"deployment","deployment_id":1,"environment":"production","status_changed_at":"soon","project":{"path_with_namespace":"p"}}`: "is no time",
-		`{"object_kind":"build","build_id":1,"build_name":"a","pipeline_id":2}`:                                                                       "/project: is missing",
-		`{"object_kind":"build","build_id":1,"build_name":"a","project":{"path_with_namespace":"p"}}`:                                                 "/pipeline/id",
+		`{"object_kind":"build","build_id":1,"build_name":"a","pipeline_id":2}`:                                                                      "/project: is missing",
+		`{"object_kind":"build","build_id":1,"build_name":"a","project":{"path_with_namespace":"p"}}`:                                                "/pipeline/id",
 	} {
 		if _, err := gitlab.ParseWebhook("", []byte(body)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q in it", body, err, want)

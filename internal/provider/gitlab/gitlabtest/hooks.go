@@ -31,6 +31,10 @@ func (h *Hook) json(p *Project) object {
 
 // hooks: list, make, change, delete, and a test, which enables a disabled hook.
 func (s *Server) hooks(w http.ResponseWriter, r *http.Request, p *Project, parts []string) {
+	if s.World.HooksRefused {
+		fail(w, http.StatusForbidden, "403 Forbidden")
+		return
+	}
 	if len(parts) == 0 {
 		switch r.Method {
 		case http.MethodGet:

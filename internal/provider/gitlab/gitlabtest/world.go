@@ -13,7 +13,10 @@ import (
 // during one.
 type World struct {
 	Projects []*Project
-	nextID   int64
+	// HooksRefused: nobody may see a webhook, as where the token's owner is no
+	// maintainer.
+	HooksRefused bool
+	nextID       int64
 }
 
 // A Project of GitLab; its group is all of its path but the last part.
