@@ -22,11 +22,12 @@ func TestCDEvents(t *testing.T) {
 		f := serveOn(t, s)
 		run := `{"id":"7","content":{"pipelineName":"ci","uri":"https://ci.example/7","outcome":"success"}}`
 		task := `{"id":"t1","content":{"taskName":"build","pipelineRun":{"id":"7"},"outcome":"failure"}}`
+		service := `{"id":"service/shop","content":{"environment":{"id":"production"},"artifactId":"pkg:oci/shop@sha256:0b31"}}`
 		for range 2 {
 			f.do(t, http.MethodPost, "/api/v1/cdevents", "application/json", cdevent("1", "pipelinerun.started", run), http.StatusAccepted)
 			f.do(t, http.MethodPost, "/api/v1/cdevents", "application/cloudevents+json; charset=UTF-8", `{"specversion":"1.0","data":`+cdevent("2", "taskrun.started", task)+`}`, http.StatusAccepted)
 			f.do(t, http.MethodPost, "/api/v1/cdevents", "application/cloudevents-batch+json",
-				`[{"data":`+cdevent("4", "pipelinerun.finished", run)+`},{"data":`+cdevent("3", "taskrun.finished", task)+`},{"data":`+cdevent("5", "service.deployed", "{}")+`}]`, http.StatusAccepted)
+				`[{"data":`+cdevent("4", "pipelinerun.finished", run)+`},{"data":`+cdevent("3", "taskrun.finished", task)+`},{"data":`+cdevent("5", "service.deployed", service)+`},{"data":`+cdevent("6", "incident.detected", "{}")+`}]`, http.StatusAccepted)
 		}
 		f.do(t, http.MethodPost, "/api/v1/cdevents", "application/json", `{}`, http.StatusBadRequest)
 		f.do(t, http.MethodPost, "/api/v1/cdevents", "text/plain", `{}`, http.StatusUnsupportedMediaType)
@@ -34,8 +35,8 @@ func TestCDEvents(t *testing.T) {
 		if header.Get("WebHook-Allowed-Origin") != "ci.example" || header.Get("Allow") != "POST, OPTIONS" {
 			t.Errorf("the handshake: %v", header)
 		}
-		if got := len(decode[deliveries](t, f.get(t, "/api/v1/deliveries?provider=cdevents&state=waiting", http.StatusOK)).Items); got != 5 {
-			t.Errorf("%d deliveries, want 5", got)
+		if got := len(decode[deliveries](t, f.get(t, "/api/v1/deliveries?provider=cdevents&state=waiting", http.StatusOK)).Items); got != 6 {
+			t.Errorf("%d deliveries, want 6", got)
 		}
 		work(t, s)
 		got := decode[struct {
@@ -45,8 +46,12 @@ func TestCDEvents(t *testing.T) {
 		if got.State != "finished" || got.Result != "success" || got.Workflow != "ci" || len(got.Jobs) != 1 || got.Jobs[0].Job != "build" || got.Jobs[0].Result != "failure" {
 			t.Errorf("%+v", got)
 		}
+		dora := decode[struct{ Deployments, Succeeded int }](t, f.get(t, "/api/v1/dora?project=acme/shop&range=1y", http.StatusOK))
+		if dora.Deployments != 1 || dora.Succeeded != 1 {
+			t.Errorf("of the deployment: %+v", dora)
+		}
 		states := storetest.Table(t, s, "SELECT state, count(*) FROM deliveries GROUP BY state ORDER BY state")
-		if diff := cmp.Diff([][]any{{"done", int64(4)}, {"ignored", int64(1)}}, states); diff != "" {
+		if diff := cmp.Diff([][]any{{"done", int64(5)}, {"ignored", int64(1)}}, states); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
