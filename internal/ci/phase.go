@@ -37,9 +37,13 @@ func DefaultPhases() Phases {
 	}
 }
 
-// Of is the name of the attempt's phase; empty: it has none.
-func (ps Phases) Of(a *Attempt) string { return ps.of(a) }
+// WantSteps tells whether the steps of an attempt are asked for: it is of the
+// phase e2e, or a phase is made of such steps.
+func (ps Phases) WantSteps(a *Attempt) bool {
+	return ps.of(a) == phaseE2e || slices.ContainsFunc(ps, func(p Phase) bool { return len(p.Steps) > 0 && p.has(a) })
+}
 
+// of is the name of the attempt's phase; empty: it has none.
 func (ps Phases) of(a *Attempt) string {
 	for i := range ps {
 		if p := &ps[i]; len(p.Steps) == 0 && p.has(a) {

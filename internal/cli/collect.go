@@ -46,16 +46,26 @@ func (c *collecting) flags(fs *pflag.FlagSet, since string) {
 	c.logging.flags(fs)
 }
 
-type saver func(context.Context, []ci.Report) error
+// A target is where reports go.
+type target struct {
+	save  func(context.Context, []ci.Report) error
+	marks collect.Marks
+	// phases are those of a project there, as far as we are told.
+	phases func(ctx context.Context, project string) (ci.Phases, error)
+}
 
-// to opens where the reports go.
-func (c *collecting) to(ctx context.Context, e *env, log *slog.Logger, f func(saver, collect.Marks) error) error {
+// to opens the target.
+func (c *collecting) to(ctx context.Context, e *env, log *slog.Logger, f func(target) error) error {
 	if c.post == "" {
 		st, err := store.Open(ctx, c.store(log))
 		if err != nil {
 			return err
 		}
-		return errors.Join(f(collect.SaveIn(st), st), st.Close())
+		phases := func(ctx context.Context, project string) (ci.Phases, error) {
+			by, err := st.DefinitionsOf(ctx, project)
+			return by.Phases, err
+		}
+		return errors.Join(f(target{collect.SaveIn(st), st, phases}), st.Close())
 	}
 	token, err := e.secret("PMC_TOKEN")
 	if err != nil {
@@ -70,7 +80,8 @@ func (c *collecting) to(ctx context.Context, e *env, log *slog.Logger, f func(sa
 		return &usageError{errors.New("--post must be like https://metrics.example.com, and the token in PMC_TOKEN")}
 	}
 	defer server.CloseIdle()
-	return f(collect.SaveAt(server), collect.MarksFile{Path: c.state})
+	byDefault := func(context.Context, string) (ci.Phases, error) { return ci.DefaultPhases(), nil }
+	return f(target{collect.SaveAt(server), collect.MarksFile{Path: c.state}, byDefault})
 }
 
 // A collection is what one command reads.
@@ -83,20 +94,20 @@ type collection struct {
 	items func(*collect.Memory) (iter.Seq2[collect.Item, error], int64, error)
 }
 
-func (c *collecting) collectAll(ctx context.Context, e *env, log *slog.Logger, what collection, save saver, marks collect.Marks) error {
+func (c *collecting) collectAll(ctx context.Context, e *env, log *slog.Logger, what collection, to target) error {
 	began := time.Now()
 	since, err := parseSince(c.since, began)
 	if err != nil {
 		return err
 	}
-	memory := &collect.Memory{Marks: marks, Name: what.name, Since: since, Now: time.Now}
+	memory := &collect.Memory{Marks: to.marks, Name: what.name, Since: since, Now: time.Now}
 	items, total, err := what.items(memory)
 	if err != nil {
 		return err
 	}
 	show := e.collectProgress(log, total)
 	b := &collect.Backfill{
-		Items: items, Save: save, Mark: memory.Mark, Missing: collect.Missing, Concurrency: what.concurrency, Now: time.Now,
+		Items: items, Save: to.save, Mark: memory.Mark, Missing: collect.Missing, Concurrency: what.concurrency, Now: time.Now,
 		Progress: func(it collect.Item, err error) { show.add(ctx, it.ID, err) },
 	}
 	tally, err := b.Run(ctx)

@@ -98,7 +98,7 @@ func (g *githubCollecting) run(ctx context.Context, e *env) error {
 		return err
 	}
 	what := &collect.GitHubPast{Client: client, Repositories: repositories, Until: until}
-	return g.to(ctx, e, log, func(save saver, marks collect.Marks) error { return g.collect(ctx, e, log, what, save, marks) })
+	return g.to(ctx, e, log, func(to target) error { return g.collect(ctx, e, log, what, to) })
 }
 
 // find lists the repositories that the flags name.
@@ -121,7 +121,7 @@ func (g *githubCollecting) find(ctx context.Context, c *github.Client) ([]string
 	return slices.Compact(all), nil
 }
 
-func (g *githubCollecting) collect(ctx context.Context, e *env, log *slog.Logger, what *collect.GitHubPast, save saver, marks collect.Marks) error {
+func (g *githubCollecting) collect(ctx context.Context, e *env, log *slog.Logger, what *collect.GitHubPast, to target) error {
 	c := collection{
 		name:  "github " + what.Client.URL() + " " + strings.Join(slices.Concat(g.projects, g.owners), " ") + " until=" + g.until,
 		whole: len(g.ids) == 0, projects: len(what.Repositories), concurrency: g.concurrency,
@@ -138,5 +138,5 @@ func (g *githubCollecting) collect(ctx context.Context, e *env, log *slog.Logger
 			return what.Created(ctx), n, err
 		},
 	}
-	return g.collectAll(ctx, e, log, c, save, marks)
+	return g.collectAll(ctx, e, log, c, to)
 }

@@ -23,6 +23,7 @@ import (
 const (
 	privateToken    = "PMC_PRIVATE_TOKEN" // as the original's client calls it
 	defaultPageSize = 20
+	logsE2e         = "e2e"
 	saversAtServer  = 8 // requests at once to the server that --post names
 )
 
@@ -147,7 +148,7 @@ func (g *gitlabCollecting) flags(fs *pflag.FlagSet) {
 	fs.IntVar(&g.page, "page", 0, "only that `page` of the list, the newest pipelines first")
 	fs.IntVar(&g.perPage, "per-page", 0, "pipelines on a page (default 20, with --save-endpoint 5)")
 	fs.StringSliceVar(&g.statuses, "status", nil, "only pipelines in these of GitLab's `states`, such as success,failed (default all)")
-	fs.StringVar(&g.logs, "job-logs", "e2e", "of which jobs the logs are read, for the times of their steps: `e2e`, all or none")
+	fs.StringVar(&g.logs, "job-logs", logsE2e, "of which jobs the logs are read, for the times of their steps: `e2e`, all or none")
 	fs.StringArrayVar(&g.steps, "job-steps", nil, "`names` of what the command time measured in a job, in order; may be given several\ntimes, for different numbers of steps (default up,e2e and pull,up,e2e)")
 	g.collecting.flags(fs, "only what has changed since `then`: 180d, 36h, a date or a time")
 	g.original.flags(fs)
@@ -173,7 +174,7 @@ func (g *gitlabCollecting) run(ctx context.Context, e *env) error {
 	if what.Projects, err = g.find(ctx, client); err != nil {
 		return err
 	}
-	return g.to(ctx, e, log, func(save saver, marks collect.Marks) error { return g.collect(ctx, e, log, what, save, marks) })
+	return g.to(ctx, e, log, func(to target) error { return g.collect(ctx, e, log, what, to) })
 }
 
 // what is what to read, projects aside.
@@ -183,13 +184,11 @@ func (g *gitlabCollecting) what(c *gitlab.Client) (*collect.GitLab, error) {
 		return nil, err
 	}
 	w := &collect.GitLab{Client: c, Until: until, Statuses: g.statuses, Logs: gitlab.Logs{Steps: gitlab.DefaultSteps()}}
-	phases := ci.DefaultPhases()
 	switch g.logs {
 	case "none":
 	case "all":
 		w.Logs.Of = func(*ci.Attempt) bool { return true }
-	case "e2e":
-		w.Logs.Of = func(a *ci.Attempt) bool { return phases.Of(a) == "e2e" }
+	case logsE2e:
 	default:
 		return nil, &usageError{fmt.Errorf("--job-logs must be e2e, all or none, not %q", g.logs)}
 	}
@@ -210,7 +209,10 @@ func (g *gitlabCollecting) what(c *gitlab.Client) (*collect.GitLab, error) {
 	return w, nil
 }
 
-func (g *gitlabCollecting) collect(ctx context.Context, e *env, log *slog.Logger, what *collect.GitLab, save saver, marks collect.Marks) error {
+func (g *gitlabCollecting) collect(ctx context.Context, e *env, log *slog.Logger, what *collect.GitLab, to target) error {
+	if g.logs == logsE2e {
+		what.Phases = to.phases
+	}
 	name := "gitlab " + what.Client.URL() + " " + strings.Join(slices.Concat(g.projects, g.groups), " ") + what.Variant
 	c := collection{
 		name: name, whole: g.isWhole(), projects: len(what.Projects), concurrency: g.concurrency,
@@ -220,7 +222,7 @@ func (g *gitlabCollecting) collect(ctx context.Context, e *env, log *slog.Logger
 			return g.items(ctx, what)
 		},
 	}
-	return g.collectAll(ctx, e, log, c, save, marks)
+	return g.collectAll(ctx, e, log, c, to)
 }
 
 // isWhole tells whether lists are read, of which it is kept how far they are.

@@ -20,6 +20,9 @@ type GitLab struct {
 	Until    time.Time // pipelines created then or later are left out; zero: none
 	Statuses []string  // in GitLab's words; empty: all
 	Logs     gitlab.Logs
+	// Phases, if set, are those of a project, and decide in the place of Logs.Of
+	// of which jobs the logs are read.
+	Phases func(ctx context.Context, project string) (ci.Phases, error)
 	// Since says from when on a list is read; zero: from the beginning.
 	Since func(ctx context.Context, list string) (time.Time, error)
 	// Variant is added to the names of lists that leave something out.
@@ -126,7 +129,15 @@ func (g *GitLab) item(p gitlab.Project, l gitlab.Listed, list string) Item {
 // read leaves out what is told of pipelines in projects that are not read: rows
 // of them would be a name and no more.
 func (g *GitLab) read(ctx context.Context, p gitlab.Project, id int64) ([]ci.Report, error) {
-	reports, err := g.Client.Read(ctx, p, id, g.Logs)
+	logs := g.Logs
+	if g.Phases != nil {
+		phases, err := g.Phases(ctx, p.Path)
+		if err != nil {
+			return nil, err
+		}
+		logs.Of = phases.WantSteps
+	}
+	reports, err := g.Client.Read(ctx, p, id, logs)
 	return slices.DeleteFunc(reports, func(r ci.Report) bool {
 		return !slices.ContainsFunc(g.Projects, func(p gitlab.Project) bool { return p.Path == r.Project })
 	}), err

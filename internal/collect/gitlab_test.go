@@ -402,3 +402,45 @@ func TestSinglePipelinesAndPages(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// Logs are read of the jobs that the project's own phases ask for, by a phase
+// of jobs called e2e or by one of steps; of projects without, by the server's.
+func TestLogsByThePhasesOfTheProject(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		w := gitlabtest.Generate(11, 30)
+		l := newLab(t, w, gitlabtest.Faults{})
+		own := ci.Settings{Phases: ci.Phases{{Name: "e2e", Jobs: []string{"unit"}}, {Name: "data", Jobs: []string{"lint"}, Steps: []string{"get_*"}}}}
+		if _, err := s.Save(t.Context(), ci.Report{Project: "acme/shop", Pipeline: ci.Pipeline{ID: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := s.Project(t.Context(), "acme/shop")
+		if err == nil {
+			err = s.SetSettings(t.Context(), p, own)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := &collect.GitLab{Client: l.client, Projects: l.projects, Since: func(context.Context, string) (time.Time, error) { return time.Time{}, nil }}
+		g.Phases = func(ctx context.Context, project string) (ci.Phases, error) {
+			by, err := s.DefinitionsOf(ctx, project)
+			return by.Phases, err
+		}
+		b := &collect.Backfill{
+			Items: g.Changed(t.Context()), Save: collect.SaveIn(s), Missing: collect.Missing, Now: time.Now,
+			Mark: func(context.Context, string, time.Time, bool) error { return nil },
+		}
+		if tally, err := b.Run(t.Context()); err != nil || tally.Missed > 0 {
+			t.Fatal(tally, err)
+		}
+		var got []string
+		for _, r := range storetest.Table(t, s, `SELECT DISTINCT p.name, j.name FROM steps t JOIN jobs j ON j.project_id = t.project_id AND j.pipeline_id = t.pipeline_id AND j.attempt_key = t.attempt_key
+			JOIN projects p ON p.id = t.project_id WHERE p.name <> 'acme/infra' ORDER BY 1, 2`) {
+			got = append(got, fmt.Sprint(r...))
+		}
+		want := []string{"acme/pay/apie2e:cart", "acme/pay/apie2e:checkout", "acme/pay/apilint", "acme/shoplint", "acme/shopunit"}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}

@@ -50,6 +50,8 @@ func (s *Store) Export(ctx context.Context, after Position) (all []ci.Report, la
 	}
 	for _, k := range keys {
 		if l := byKey[k]; l != nil { // deleted by hand just now
+			// To tell the rows of legacy reports apart, for which any definitions
+			// will do: what follows from them is not exported.
 			l.rec.Derive(s.byDefault.Definitions, l.branchInForce)
 			all = append(all, l.rec.Export(l.branchInForce))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -88,6 +89,19 @@ func (s *Store) definitionsOf(name, settings string) *inForce {
 	}
 	one, _ := s.definitions.LoadOrStore(hash, &inForce{by, hash})
 	return one.(*inForce) //nolint:forcetypeassert // nothing else is in there
+}
+
+// DefinitionsOf are those in force for a project, which need not be stored yet.
+func (s *Store) DefinitionsOf(ctx context.Context, project string) (ci.Definitions, error) {
+	p, err := s.Project(ctx, project)
+	if errors.Is(err, ErrUnknown) {
+		return s.byDefault.Definitions, nil
+	}
+	if err != nil {
+		return ci.Definitions{}, err
+	}
+	text, err := s.keptSettings(ctx, p.ID)
+	return s.definitionsOf(project, text).Definitions, err
 }
 
 // ServerDefinitions are those in force for projects without their own.
