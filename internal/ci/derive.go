@@ -150,6 +150,9 @@ func (a *AttemptRecord) first() time.Time {
 
 // compareIDs orders numbers by size and before other ids.
 func compareIDs(a, b string) int {
+	if a == b {
+		return 0
+	}
 	x, errX := strconv.ParseUint(a, 10, 64)
 	y, errY := strconv.ParseUint(b, 10, 64)
 	switch {

@@ -22,10 +22,11 @@ func (rec *Record) deriveLegacy() {
 		rec.Attempts = make(map[string]*AttemptRecord, len(rec.Legacy.Entries))
 	}
 	position := map[LegacyKind]int{}
-	rows := make([]*AttemptRecord, len(rec.Legacy.Entries))
+	made, rows := make([]AttemptRecord, len(rec.Legacy.Entries)), make([]*AttemptRecord, len(rec.Legacy.Entries))
 	for i := range rec.Legacy.Entries {
 		e := &rec.Legacy.Entries[i]
-		rows[i] = e.row(position[e.Kind])
+		rows[i] = &made[i]
+		e.row(rows[i], position[e.Kind])
 		position[e.Kind]++
 		rec.Attempts[rows[i].Key] = rows[i]
 	}
@@ -54,8 +55,9 @@ func LegacyKey(kind LegacyKind, position int) string {
 	return "legacy:" + string(kind) + ":" + strconv.Itoa(position)
 }
 
-func (e *LegacyEntry) row(position int) *AttemptRecord {
-	a := &AttemptRecord{Key: LegacyKey(e.Kind, position)}
+// row fills in the attempt that the entry is.
+func (e *LegacyEntry) row(a *AttemptRecord, position int) {
+	a.Key = LegacyKey(e.Kind, position)
 	a.Name, a.State = e.Name, Finished
 	a.StartedAt, a.FinishedAt, a.DurationS = e.StartedAt, e.FinishedAt, e.DurationS
 	a.Legacy, a.Position = e.Kind, position
@@ -71,7 +73,6 @@ func (e *LegacyEntry) row(position int) *AttemptRecord {
 	case LegacyFailed:
 		a.Phase, a.InFailed, a.Result = phaseE2e, true, Failure
 	}
-	return a
 }
 
 // pairFailed finds the attempts that stand both in jobs and in jobs_failed:
@@ -83,6 +84,9 @@ func pairFailed(rows []*AttemptRecord) {
 	}
 	of := func(a *AttemptRecord) times {
 		return times{a.Name, a.StartedAt.UnixMilli(), a.FinishedAt.UnixMilli()}
+	}
+	if !slices.ContainsFunc(rows, func(a *AttemptRecord) bool { return a.Legacy == LegacyFailed && !a.StartedAt.IsZero() }) {
+		return
 	}
 	jobs := map[times][]*AttemptRecord{}
 	for _, a := range rows {

@@ -13,6 +13,9 @@ import (
 
 // String is the stored form.
 func (rs Ranks) String() string {
+	if len(rs) == 0 {
+		return ""
+	}
 	var b strings.Builder
 	for i, r := range rs {
 		if r.Source == 0 || rs.firstOf(r) < i {

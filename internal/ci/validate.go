@@ -53,7 +53,7 @@ func (r *Report) Validate() error {
 	v.pipeline(&r.Pipeline)
 	if r.Told != nil || v.count("/jobs", len(r.Jobs)) { // many messages may have told of more than one may
 		for i := range r.Jobs {
-			v.attempt("/jobs/"+strconv.Itoa(i), &r.Jobs[i])
+			v.element("/jobs", i, func(v *validator, at string) { v.attempt(at, &r.Jobs[i]) })
 		}
 		v.distinct(r.Jobs)
 	}
@@ -75,22 +75,31 @@ func (v *validator) bad(pointer, reason string) {
 	v.fields = append(v.fields, FieldError{pointer, reason})
 }
 
+// element looks at an element of an array. Its pointer is put into words only
+// if something is wrong with it: nearly all that comes is right.
+func (v *validator) element(array string, i int, look func(v *validator, at string)) {
+	var probe validator
+	if look(&probe, ""); len(probe.fields) > 0 {
+		look(v, array+"/"+strconv.Itoa(i))
+	}
+}
+
 func (v *validator) pipeline(p *Pipeline) {
 	if p.ID < 1 {
 		v.bad("/pipeline/id", "must be a whole number from 1 to 9223372036854775807, or be left out where external_id is given")
 	}
-	for _, f := range []struct{ name, value string }{
-		{"external_id", p.ExternalID},
-		{"workflow", p.Workflow},
-		{"ref", p.Ref},
-		{"ref_kind", p.RefKind},
-		{"default_branch", p.DefaultBranch},
-		{"commit", p.Commit},
-		{"change_id", p.ChangeID},
-		{"trigger", p.Trigger},
-		{"raw_status", p.RawStatus},
+	for _, f := range []struct{ pointer, value string }{
+		{"/pipeline/external_id", p.ExternalID},
+		{"/pipeline/workflow", p.Workflow},
+		{"/pipeline/ref", p.Ref},
+		{"/pipeline/ref_kind", p.RefKind},
+		{"/pipeline/default_branch", p.DefaultBranch},
+		{"/pipeline/commit", p.Commit},
+		{"/pipeline/change_id", p.ChangeID},
+		{"/pipeline/trigger", p.Trigger},
+		{"/pipeline/raw_status", p.RawStatus},
 	} {
-		v.text("/pipeline/"+f.name, f.value, MaxText, false)
+		v.text(f.pointer, f.value, MaxText, false)
 	}
 	v.text("/pipeline/url", p.URL, MaxURL, false)
 	v.status("/pipeline", p.State, p.Result)
@@ -129,7 +138,7 @@ func (v *validator) attempt(at string, a *Attempt) {
 	v.texts(at+"/needs", a.Needs)
 	if v.count(at+"/steps", len(a.Steps)) {
 		for i := range a.Steps {
-			v.step(at+"/steps/"+strconv.Itoa(i), &a.Steps[i])
+			v.element(at+"/steps", i, func(v *validator, at string) { v.step(at, &a.Steps[i]) })
 		}
 	}
 }
@@ -172,7 +181,7 @@ func (v *validator) legacy(l *Legacy) {
 		return
 	}
 	for i := range l.Entries {
-		v.entry("/legacy/entries/"+strconv.Itoa(i), &l.Entries[i])
+		v.element("/legacy/entries", i, func(v *validator, at string) { v.entry(at, &l.Entries[i]) })
 	}
 }
 
