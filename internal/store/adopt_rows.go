@@ -177,6 +177,7 @@ func (r *adoptees) readRunners(ctx context.Context, c *pgx.Conn, byID map[int64]
 // adoptedRows are the rows of a chunk, as COPY takes them.
 type adoptedRows struct {
 	pipelines, jobs, phases [][]any
+	fields                  fields
 	copies                  []tableCopy
 	counts                  [4]int64 // pipelines, builds, jobs, failed attempts
 	err                     error
@@ -208,14 +209,14 @@ func (r *adoptedRows) add(a *adoptee, by *inForce) {
 	rec := &ci.Record{Legacy: &a.legacy}
 	rec.Derive(by.Definitions, "")
 	created := millisOf(rec.CreatedAt)
-	r.pipelines = append(r.pipelines, pipelineRow(a.key, a.rowID, rec, "", by.hash))
+	r.pipelines = append(r.pipelines, pipelineRow(&r.fields, &a.key, a.rowID, rec, "", by.hash))
 	r.counts[0]++
 	position := map[ci.LegacyKind]int{}
 	for i := range a.legacy.Entries {
 		kind := a.legacy.Entries[i].Kind
 		attempt := rec.Attempts[ci.LegacyKey(kind, position[kind])]
 		position[kind]++
-		row := jobRow(a.key, a.entries[i].rowID, attempt, created)
+		row := jobRow(&r.fields, &a.key, a.entries[i].rowID, attempt, &created)
 		if attempt.Name == "" && !a.entries[i].isNull {
 			row[jobsNameColumn] = ""
 		}
@@ -225,7 +226,7 @@ func (r *adoptedRows) add(a *adoptee, by *inForce) {
 	r.counts[2] += int64(position[ci.LegacyJob])
 	r.counts[3] += int64(position[ci.LegacyFailed])
 	for i := range rec.Phases {
-		r.phases = append(r.phases, phaseRow(a.key, &rec.Phases[i], created))
+		r.phases = append(r.phases, phaseRow(&r.fields, &a.key, &rec.Phases[i], &created))
 	}
 }
 

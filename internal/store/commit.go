@@ -85,6 +85,9 @@ func (s *Store) save(ctx context.Context, r ci.Report, delivery int64) (Outcome,
 	// From here the report is in a batch. We wait for its fate even if ctx
 	// ends: to answer "failed" for what was stored would invite a retry.
 	a := <-q.reply
+	if q.prepared != nil {
+		s.recycle(q.prepared.fields)
+	}
 	return a.outcome, a.err
 }
 

@@ -56,27 +56,49 @@ func binaryRows(t *table, rows [][]any) ([]byte, error) {
 	for _, row := range rows {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(t.columns)))
 		for _, c := range t.columns {
-			switch v := row[c.at].(type) {
-			case nil:
-				b = binary.BigEndian.AppendUint32(b, math.MaxUint32)
-			case int64:
-				b = binary.BigEndian.AppendUint32(b, 8)
-				b = binary.BigEndian.AppendUint64(b, uint64(v))
-			case float64:
-				b = binary.BigEndian.AppendUint32(b, 8)
-				b = binary.BigEndian.AppendUint64(b, math.Float64bits(v))
-			case bool:
-				b = append(b, 0, 0, 0, 1, 0)
-				if v {
-					b[len(b)-1] = 1
-				}
-			case string:
-				b = binary.BigEndian.AppendUint32(b, uint32(len(v)))
-				b = append(b, v...)
-			default:
-				return nil, fmt.Errorf("copy into %s: column %s holds %T", t.name, c.name, v)
+			var known bool
+			if b, known = appendField(b, row[c.at]); !known {
+				return nil, fmt.Errorf("copy into %s: column %s holds %T", t.name, c.name, row[c.at])
 			}
 		}
 	}
 	return binary.BigEndian.AppendUint16(b, math.MaxUint16), nil
+}
+
+// appendField appends the length of a value and its bytes.
+func appendField(b []byte, v any) (longer []byte, known bool) {
+	switch v := v.(type) {
+	case nil:
+		return binary.BigEndian.AppendUint32(b, math.MaxUint32), true
+	case *int64:
+		return appendInt(b, *v), true
+	case int64:
+		return appendInt(b, v), true
+	case *float64:
+		return appendInt(b, int64(math.Float64bits(*v))), true
+	case float64:
+		return appendInt(b, int64(math.Float64bits(v))), true
+	case *bool:
+		return appendBool(b, *v), true
+	case bool:
+		return appendBool(b, v), true
+	case *string:
+		return append(binary.BigEndian.AppendUint32(b, uint32(len(*v))), *v...), true
+	case string:
+		return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...), true
+	case []byte:
+		return append(binary.BigEndian.AppendUint32(b, uint32(len(v))), v...), true
+	}
+	return b, false
+}
+
+func appendInt(b []byte, n int64) []byte {
+	return binary.BigEndian.AppendUint64(append(b, 0, 0, 0, 8), uint64(n))
+}
+
+func appendBool(b []byte, is bool) []byte {
+	if is {
+		return append(b, 0, 0, 0, 1, 1)
+	}
+	return append(b, 0, 0, 0, 1, 0)
 }

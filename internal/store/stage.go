@@ -64,7 +64,7 @@ func (c *cursor) Next() error {
 func (c *cursor) Eof() bool { return c.at >= len(c.rows) }
 
 func (c *cursor) Column(i int) (vtab.Value, error) {
-	v := c.rows[c.at][c.columns[i].at]
+	v := plain(c.rows[c.at][c.columns[i].at])
 	if b, ok := v.(bool); ok {
 		v = int64(0)
 		if b {
@@ -108,7 +108,7 @@ func (c *column) Dimensions() []pgtype.ArrayDimension {
 }
 
 // Index implements [pgtype.ArrayGetter].
-func (c *column) Index(i int) any { return c.rows[i][c.at] }
+func (c *column) Index(i int) any { return plain(c.rows[i][c.at]) }
 
 // IndexType implements [pgtype.ArrayGetter].
 func (c *column) IndexType() any {

@@ -91,6 +91,7 @@ type Store struct {
 	sessions    sessionCache
 	stats       stats
 	rowIDs      rowIDs
+	fields      sync.Pool // of fields, for the rows of the next report
 	queue       chan *request
 	received    chan struct{} // a delivery came
 	bodies      packer
