@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"math"
 	"strings"
 	"time"
 
@@ -230,13 +231,14 @@ func attributed(c *Card, v *view, a *analytics.Attribution) {
 	}
 	picture := chart.Contrib{ID: c.ID}
 	c.Table = Table{Columns: []Column{{"Part", "part", false}, {"Before", "before_s", true}, {"After", "after_s", true}, {"Change", "change_s", true}}}
-	rest := 0.0
-	for i, s := range a.Parts {
+	rest, others, least := 0.0, 0, leastPart(a.Parts)
+	for _, s := range a.Parts {
 		name := partName(s)
-		if i < shownParts {
+		if len(picture.Parts) < shownParts && math.Abs(s.ChangeS) >= least {
 			picture.Parts = append(picture.Parts, chart.Part{Name: name, Delta: s.ChangeS})
 		} else {
 			rest += s.ChangeS
+			others++
 		}
 		r := Row{Cells: []Cell{textCell(name), {chart.Duration(s.BeforeS), s.BeforeS}, {chart.Duration(s.AfterS), s.AfterS}, {chart.Signed(chart.Seconds, s.ChangeS), s.ChangeS}}}
 		if job := said(s.Job); job != "" {
@@ -244,14 +246,24 @@ func attributed(c *Card, v *view, a *analytics.Attribution) {
 		}
 		c.Table.Rows = append(c.Table.Rows, r)
 	}
-	if len(a.Parts) > shownParts {
-		picture.Parts = append(picture.Parts, chart.Part{Name: plural(int64(len(a.Parts)-shownParts), "other part"), Delta: rest})
+	if others > 0 {
+		picture.Parts = append(picture.Parts, chart.Part{Name: plural(int64(others), "other part"), Delta: rest})
 	}
 	w := &htmlWriter{}
 	w.f(`Mean wall time <b>%s</b>, from %s to %s. The parts add up exactly: time is counted only on each pipeline's critical path.`, chart.Signed(chart.Seconds, a.TotalS), chart.Duration(a.BeforeS), chart.Duration(a.AfterS))
 	c.Note = w.html()
 	c.Desc = picture.Describe()
 	c.Plots = []chart.Plot{picture.Plot()}
+}
+
+// leastPart is the smallest change that a picture shows by itself: beside the
+// largest one, less would be a bar of a pixel.
+func leastPart(parts []analytics.Share) float64 {
+	most := 0.0
+	for _, s := range parts {
+		most = math.Max(most, math.Abs(s.ChangeS))
+	}
+	return most / 200
 }
 
 // partName names a part of the critical path for people.

@@ -60,6 +60,9 @@ func (d *Dashboard) fan(ctx context.Context, v *view, c fanCard) (Card, error) {
 	if a.Summary.Count < enough {
 		said = fmt.Sprintf("%s: a p95 needs about %d. ", plural(a.Summary.Count, "value"), enough) + said
 	}
+	if a.Summary.Count == 0 {
+		said = "None of these passed, and percentiles are of those that did."
+	}
 	card.Note = template.HTML(template.HTMLEscapeString(said)) //nolint:gosec // escaped
 	card.Desc = picture.Describe()
 	card.Plots = []chart.Plot{picture.Plot()}

@@ -61,12 +61,17 @@ func (d *Dashboard) foundOf(ctx context.Context, v *view) []found {
 }
 
 func (v *view) found(f *analytics.Finding) found {
-	lead, rest, _ := strings.Cut(f.Sentence, ": ")
+	const from = ": p50 went from "
+	lead, rest, _ := strings.Cut(f.Sentence, from)
+	rest = from[2:] + rest
+	if about, since, ok := strings.Cut(lead, " is slower since "); ok {
+		lead = isolated(about) + " is slower since " + since
+	}
 	if v.project.Name == "" {
-		lead = f.Project + ": " + lead
+		lead = isolated(f.Project) + ": " + lead
 	}
 	made := found{
-		Lead: template.HTML(template.HTMLEscapeString(lead)), //nolint:gosec // escaped
+		Lead: template.HTML(lead), //nolint:gosec // names are escaped, the rest is ours
 		Key:  keyOf(f), P50: strconv.FormatFloat(f.After.P50S, 'f', 1, 64), Back: v.overview(),
 	}
 	// The number and the job in the sentence lead to their pages.
@@ -76,6 +81,9 @@ func (v *view) found(f *analytics.Finding) found {
 	if job := said(f.Job); job != "" {
 		name := template.HTMLEscapeString(job)
 		text = strings.Replace(text, name, `<a href="`+template.HTMLEscapeString(v.jobHref(f.Project, job))+`">`+name+`</a>`, 1)
+	}
+	if step := said(f.Step); step != "" {
+		text = strings.Replace(text, "step "+template.HTMLEscapeString(step), "step "+isolated(step), 1)
 	}
 	made.Rest = template.HTML(text) //nolint:gosec // escaped, and links of ours
 	more := fmt.Sprintf("p95 went from %s to %s. Seen in %s since; %s (Mann–Whitney). It costs %s a week.",
@@ -87,6 +95,10 @@ func (v *view) found(f *analytics.Finding) found {
 	made.Compare = own.href("compare", "from", stamp(since), "to", stamp(v.filter.Window.To), "vs", stamp(v.filter.Window.From)+".."+stamp(since))
 	return made
 }
+
+// isolated is a name as HTML that turns nothing beside it around, whatever its
+// direction.
+func isolated(name string) string { return "<bdi>" + template.HTMLEscapeString(name) + "</bdi>" }
 
 // chance says how likely it is that chance alone did it.
 func chance(p float64) string {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"html/template"
@@ -119,6 +120,7 @@ func (d *Dashboard) flakyCostCard(ctx context.Context, v *view) (Card, error) {
 		picture.Parts = append(picture.Parts, chart.Part{Name: j.Job, Delta: j.RunnerS})
 		c.Table.Rows = append(c.Table.Rows, Row{Href: v.jobHref(j.Project, j.Job), Cells: []Cell{textCell(j.Job), {chart.Duration(j.RunnerS), j.RunnerS}, {chart.Duration(j.AddedWallS), j.AddedWallS}}})
 	}
+	slices.SortStableFunc(picture.Parts, func(a, b chart.Part) int { return cmp.Compare(b.Delta, a.Delta) })
 	if len(a.Jobs) == 0 {
 		c.Empty = &Empty{Text: "Nothing was lost to flaky jobs."}
 		return c, nil
@@ -148,6 +150,9 @@ func (d *Dashboard) restartedCard(ctx context.Context, v *view) (Card, error) {
 	return c, nil
 }
 
+// shownLetters is how many of the latest outcomes a table has room for.
+const shownLetters = 45
+
 // shown is the card's table as its body. The column project is for the pages
 // over all projects.
 func shown(c *Card, everywhere bool) template.HTML {
@@ -170,12 +175,16 @@ func shown(c *Card, everywhere bool) template.HTML {
 			switch {
 			case i == drop:
 			case i == 0 && r.Href != "":
-				w.f(`<th scope="row"><a href="%s">%s</a></th>`, r.Href, cell.Text)
+				w.f(`<th scope="row" title="%s"><a href="%s">%s</a></th>`, cell.Text, r.Href, cell.Text)
 			case i == 0:
-				w.f(`<th scope="row">%s</th>`, cell.Text)
+				w.f(`<th scope="row" title="%s">%s</th>`, cell.Text, cell.Text)
+			case t.Columns[i].Field == "outcome" && cell.Text != "":
+				w.f(`<td>`)
+				w.raw(outcomeWord(cell.Text))
+				w.f(`</td>`)
 			case t.Columns[i].Field == "strip":
 				w.f(`<td>`)
-				w.letters(cell.Text)
+				w.letters(cell.Text[max(0, len(cell.Text)-shownLetters):])
 				w.f(`</td>`)
 			default:
 				w.f(`<td class="%s">%s</td>`, right(t.Columns[i].Right), cell.Text)

@@ -148,13 +148,13 @@ func (v *view) jobRow(w *htmlWriter, j *analytics.JobRow, longest float64) {
 		}
 		return math.NaN()
 	}
-	w.f(`<tr><th scope="row"><a href="%s">%s</a>`, v.jobHref(j.Project, j.Job), j.Job)
+	w.f(`<tr><th scope="row" title="%s"><a href="%s">%s</a>`, j.Job, v.jobHref(j.Project, j.Job), j.Job)
 	if j.Stage != nil {
 		w.f(` <small class="dim">%s</small>`, *j.Stage)
 	}
 	w.f(`</th>`)
 	if v.project.Name == "" {
-		w.f(`<td><a href="%s">%s</a></td>`, projectHref(j.Project), j.Project)
+		w.f(`<td title="%s"><a href="%s">%s</a></td>`, j.Project, projectHref(j.Project), j.Project)
 	}
 	few := ""
 	if j.Run.Count < fewest {

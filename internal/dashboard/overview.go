@@ -148,7 +148,7 @@ func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
 	}
 	c.Links = []Link{{"Compare", v.href("compare")}}
 	if worst == nil {
-		c.Empty = &Empty{Text: "Nothing got lastingly slower in this time.", Links: []Link{{"Compare with the period before", v.href("compare")}}}
+		c.Empty = &Empty{Text: "The pipeline as a whole did not get lastingly slower in this time.", Links: []Link{{"Compare with the period before", v.href("compare")}}}
 		return c, nil
 	}
 	attributed(&c, v, worst.Attribution)
@@ -171,7 +171,7 @@ func (d *Dashboard) addSwarm(ctx context.Context, v *view, c *Card, job string, 
 	swarm := swarmOf(c.ID, sides).Plot()
 	w := &htmlWriter{}
 	w.raw(c.Plots[0].HTML())
-	w.f(`<h3 class="group">%s, every attempt <span>thick line = p50, thin = p95</span></h3>`, job)
+	w.f(`<h3 class="group"><bdi>%s</bdi>, every attempt <span>thick line = p50, thin = p95</span></h3>`, job)
 	w.raw(swarm.HTML())
 	c.Body = w.html()
 	c.Plots = append(c.Plots, swarm)

@@ -130,7 +130,7 @@ func (d *Dashboard) projectsCard(ctx context.Context, v *view) (Card, error) {
 
 func (v *view) projectRow(w *htmlWriter, p *analytics.ProjectRow) {
 	href := projectHref(p.Project) + (&view{project: store.Project{Name: p.Project}, zone: v.zone}).link(v.kept())
-	w.f(`<tr><th scope="row"><a href="%s">%s</a></th><td>`, href, p.Project)
+	w.f(`<tr><th scope="row" title="%s"><a href="%s">%s</a></th><td>`, p.Project, href, p.Project)
 	strip := make([]chart.Outcome, len(p.Last))
 	for i, m := range p.Last {
 		strip[i] = chart.Outcome{Value: math.NaN(), Kind: m.Outcome, Title: fmt.Sprintf("#%d %s, %s", m.PipelineID, m.Outcome, durationWords(m.ActiveS)), Href: pipelineHref(p.Project, m.PipelineID)}

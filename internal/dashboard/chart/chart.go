@@ -32,6 +32,7 @@ type Plot struct {
 	id                        string
 	hover                     []float64 // where in the area the rows of the table are, in percent
 	interactive               bool
+	lanes                     int // how many rows it has, each of them one of the table
 }
 
 // Empty tells whether nothing was drawn.
@@ -51,6 +52,9 @@ func (p Plot) HTML() template.HTML {
 	w.f(`<div class="area"`)
 	if p.interactive {
 		w.f(` data-hover="%s"`, numbers(p.hover))
+	}
+	if p.lanes > 0 {
+		w.f(` data-lanes="%s %s"`, num(laneTop), num(laneHeight))
 	}
 	w.f(`><svg class="pl" width="100%%" height="%d" role="img" aria-labelledby="%s-t %s-d">%s</svg></div>`, p.height, esc(p.id), esc(p.id), p.area)
 	if p.right > 0 {
@@ -145,8 +149,8 @@ func (w *writer) text(x, y float64, class, s string) {
 
 // aside writes s at x pixels, in a column of text; where it was cut, with all
 // of it as a title.
-func (w *writer) aside(x int, y float64, class, s string, runes int) {
-	short := cut(s, runes)
+func (w *writer) aside(x int, y float64, class, s string, letters int) {
+	short := cut(s, letters)
 	w.f(`<text x="%d" y="%s" class="%s">%s`, x, num(y), class, esc(short))
 	if short != s {
 		w.f(`<title>%s</title>`, esc(s))
@@ -154,14 +158,33 @@ func (w *writer) aside(x int, y float64, class, s string, runes int) {
 	w.f(`</text>`)
 }
 
-// cut shortens s to n letters, in the middle: names of jobs differ at their ends.
+// cut shortens s to the width of n letters, in the middle: names of jobs differ
+// at their ends.
 func cut(s string, n int) string {
 	r := []rune(s)
-	if len(r) <= n {
+	if width(r) <= n {
 		return s
 	}
-	head := (n - 1) / 2
-	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
+	from, to := 0, len(r)
+	for width(r[:from+1]) <= (n-1)/2 {
+		from++
+	}
+	for width(r[to-1:]) <= n-1-(n-1)/2 {
+		to--
+	}
+	return string(r[:from]) + "…" + string(r[to:])
+}
+
+// width is how many letters wide a text is: those of East Asia and pictures
+// are as wide as two.
+func width(all []rune) (n int) {
+	for _, r := range all {
+		n++
+		if r >= 0x2e80 && r < 0xfb00 || r >= 0xfe30 && r < 0xff70 || r >= 0x1f000 {
+			n++
+		}
+	}
+	return n
 }
 
 func esc(s string) string { return html.EscapeString(strings.ToValidUTF8(s, "\uFFFD")) }

@@ -56,11 +56,13 @@ func stack() chart.Stack {
 func waterfall() chart.Waterfall {
 	nan := math.NaN()
 	return chart.Waterfall{ID: "jobs", Lanes: []chart.Lane{
-		{Name: "lint", Wait: 0, Start: 8, End: 38, Usual: 30, UsualHigh: 46, Kind: "passed", Text: "30s"},
-		{Name: "build:web", Wait: 0, Start: 20, End: 180, Setup: nan, Usual: nan, UsualHigh: nan, Critical: true, Kind: "passed", Text: "2m 40s"},
-		{Name: "e2e:checkout with a name that is far too long <for> the column", Wait: 180, Start: 200, End: 500, Setup: 60, Usual: 240, UsualHigh: 290, Critical: true, Kind: "failed", Text: "5m 00s"},
-		{Name: "deploy", Wait: 500, Start: nan, End: nan, Setup: nan, Usual: nan, UsualHigh: nan, Kind: "waiting", Blocked: true, Text: "waits for a person"},
-	}}
+		{Name: "lint", Held: nan, Stage: "check", Wait: 0, Start: 8, End: 38, Usual: 30, UsualHigh: 46, Kind: "passed", Text: "30s"},
+		{Name: "build:web", Held: nan, Stage: "build", Wait: 0, Start: 20, End: 180, Setup: nan, Usual: nan, UsualHigh: nan, Critical: true, Kind: "passed", Text: "2m 40s"},
+		{Name: "e2e:checkout with a name that is far too long <for> the column", Held: nan, Stage: "test", Wait: 180, Start: 200, End: 500, Setup: 60, Usual: 240, UsualHigh: 290, Critical: true, Kind: "failed", Text: "5m 00s", After: []int{1}},
+		{Name: "承認する人を待つジョブの名前 🚀🚀🚀", Held: 500, Stage: "deploy", Wait: 600, Start: 610, End: 620, Setup: nan, Usual: nan, UsualHigh: nan, Kind: "passed", Text: "10s", After: []int{2}},
+		{Name: "restarted the next day", Held: nan, Stage: "deploy", Wait: nan, Start: 90000, End: 90010, Setup: nan, Usual: nan, UsualHigh: nan, Kind: "passed", Text: "10s"},
+		{Name: "deploy", Held: nan, Stage: "deploy", Wait: 500, Start: nan, End: nan, Setup: nan, Usual: nan, UsualHigh: nan, Kind: "waiting", Text: "waits for a person"},
+	}, End: 620}
 }
 
 func curve(least float64) (all []chart.Point) {
@@ -142,6 +144,7 @@ func wellFormed(t *testing.T, text string) {
 		for _, a := range element.Attr {
 			name := a.Name.Local
 			switch {
+			case name == "fill" && strings.HasPrefix(a.Value, "url(#"): // a pattern, whose lines have a class
 			case name == "style" || name == "fill" || strings.HasPrefix(name, "on"):
 				t.Errorf("%s has %s=%q", element.Name.Local, name, a.Value)
 			case strings.Contains("x x1 x2 y y1 y2 width height d", name) && (strings.Contains(a.Value, "NaN") || strings.Contains(a.Value, "Inf")):
@@ -197,7 +200,7 @@ func TestNothing(t *testing.T) {
 		chart.Hist{ID: "a", Height: 200, Bins: []chart.Bin{{0, 0, 0}}, Lines: []chart.Line{{nan, "p50"}}}.Plot(),
 		chart.ECDF{ID: "a", Height: 200, Curves: []chart.Curve{{"a", nil}, {"b", []chart.Point{{nan, 1}, {1, nan}, {2, 7}}}}}.Plot(),
 		chart.Heat{ID: "a", Rows: []string{"x"}}.Plot(),
-		chart.Waterfall{ID: "a", Lanes: []chart.Lane{{Wait: nan, Start: nan, End: nan, Setup: nan}, {Start: 5, End: 1, Wait: 9}}}.Plot(),
+		chart.Waterfall{ID: "a", Lanes: []chart.Lane{{Held: nan, Wait: nan, Start: nan, End: nan, Setup: nan}, {Start: 5, End: 1, Wait: 9, After: []int{0, 1, 7}}}}.Plot(),
 	} {
 		wellFormed(t, string(p.HTML()))
 	}
@@ -277,7 +280,7 @@ func FuzzFan(f *testing.F) {
 		wellFormed(t, cleaned(string(fan.Plot().HTML())+string(chart.Spark([]float64{a, b, c}, n))+string(chart.RangeBar(a, b, c, a, b))))
 		wellFormed(t, cleaned(string(chart.Strip([]chart.Outcome{{a, text, text, text}}, n%50))+
 			string(chart.Contrib{ID: text, Parts: []chart.Part{{text, a}, {text, b}}}.Plot().HTML())+
-			string(chart.Waterfall{ID: "x", Lanes: []chart.Lane{{Name: text, Wait: a, Start: b, End: c, Setup: a, Usual: b, UsualHigh: c, Kind: text, Text: text}}}.Plot().HTML())+
+			string(chart.Waterfall{ID: "x", Lanes: []chart.Lane{{Name: text, Stage: text, Held: c, Wait: a, Start: b, End: c, Setup: a, Usual: b, UsualHigh: c, Kind: text, Text: text}}}.Plot().HTML())+
 			string(chart.Stack{ID: "x", Height: 99, From: begin, To: end, Keys: []string{text, "b"}, Bars: []chart.Bar{{begin, end, []float64{a, b}, true}}}.Plot().HTML())))
 	})
 }

@@ -168,6 +168,11 @@ func (c Fan) lines(w *writer, f frame) {
 		p50.lift()
 	}
 	c.between(f, &few)
+	if all := slices.DeleteFunc(slices.Clone(c.Buckets), func(b Bucket) bool { return b.N == 0 || !finite(b.P50) }); len(all) == 1 {
+		var one pen // no line goes through it
+		one.dot(f.x(all[0].mid()), f.y(all[0].P50))
+		w.path(&one, "ln l-one")
+	}
 	w.path(&few, "ln l-few")
 	w.path(&p95, "ln l-95")
 	w.path(&p80, "ln l-80")
@@ -191,9 +196,16 @@ func (c Fan) between(f frame, few *pen) {
 	}
 }
 
+// fewDots is up to how many dots are drawn large.
+const fewDots = 60
+
 // dots draws one path a kind; the page's script finds a dot's pipeline by
 // data-ids, which are in the order of the dots.
 func (c Fan) dots(w *writer, f frame) {
+	size := ""
+	if len(c.Dots) <= fewDots {
+		size = " few"
+	}
 	for _, kind := range dotKinds() {
 		var p pen
 		var ids []string
@@ -205,12 +217,13 @@ func (c Fan) dots(w *writer, f frame) {
 			ids = append(ids, strconv.FormatInt(d.ID, 10))
 		}
 		if len(ids) > 0 {
-			w.f(`<path d="%s" class="dots d-%s" data-kind="%s" data-ids="%s"/>`, p.b.String(), kind, kind, strings.Join(ids, " "))
+			w.f(`<path d="%s" class="dots d-%s%s" data-kind="%s" data-ids="%s"/>`, p.b.String(), kind, size, kind, strings.Join(ids, " "))
 		}
 	}
 }
 
-// ends names the lines where they end, apart from each other.
+// ends names the lines where they end, apart from each other; lines that ended
+// long before the edge need no name there.
 func (c Fan) ends(f frame) string {
 	runs := c.runs()
 	if len(runs) == 0 {
@@ -218,6 +231,9 @@ func (c Fan) ends(f frame) string {
 	}
 	lastRun := runs[len(runs)-1]
 	last := lastRun[len(lastRun)-1]
+	if f.span.of(last.mid()) < 85 {
+		return ""
+	}
 	w := &writer{}
 	at := math.Inf(-1)
 	for _, l := range []struct {

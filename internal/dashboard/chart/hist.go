@@ -29,7 +29,7 @@ func (c Hist) Plot() Plot {
 	for _, b := range c.Bins {
 		most, end = math.Max(most, float64(b.N)), math.Max(end, finiteOr(b.To, 0))
 	}
-	f := frame{unit: Count, scale: newScale(Count, most, 4), height: float64(c.Height), head: 36}
+	f := frame{unit: Count, scale: newScale(Count, most, 4), height: float64(c.Height), head: 44}
 	x := newScale(c.Unit, end, 6)
 	x.max = math.Max(end, 1e-9)
 	w := &writer{}
@@ -49,8 +49,10 @@ func (c Hist) Plot() Plot {
 	return p
 }
 
-// lines draws the named values, with their names at changing heights.
+// lines draws the named values, with their names at changing heights and on top
+// of all lines.
 func (c Hist) lines(w *writer, f frame, x scale) {
+	names := &writer{}
 	for i, l := range c.Lines {
 		if !finite(l.Value) || l.Value > x.max {
 			continue
@@ -60,9 +62,10 @@ func (c Hist) lines(w *writer, f frame, x scale) {
 		if p > 85 {
 			anchor, dx = "end", -5
 		}
-		w.f(`<line x1="%s%%" x2="%s%%" y1="%d" y2="%s" class="hl"/><text x="%s%%" dx="%d" y="%d" class="tick strong %s">%s</text>`,
-			num(p), num(p), i%3*11, num(f.plotHeight()), num(p), dx, 10+i%3*11, anchor, esc(l.Name))
+		w.f(`<line x1="%s%%" x2="%s%%" y1="%d" y2="%s" class="hl"/>`, num(p), num(p), i%3*14, num(f.plotHeight()))
+		names.f(`<text x="%s%%" dx="%d" y="%d" class="tick strong halo %s">%s</text>`, num(p), dx, 10+i%3*14, anchor, esc(l.Name))
 	}
+	w.WriteString(names.String())
 }
 
 // A Point of a curve: Share of the values, from 0 to 1, are not above Value.

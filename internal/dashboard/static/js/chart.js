@@ -42,6 +42,77 @@ function place(x, y) {
 /** @param {ParentNode} where */
 export function charts(where) {
   for (const area of where.querySelectorAll('[data-hover]')) chart(/** @type {HTMLElement} */ (area));
+  for (const area of where.querySelectorAll('[data-lanes]')) lanes(/** @type {HTMLElement} */ (area));
+}
+
+/**
+ * What fills the tip from a row of the table.
+ * @param {NonNullable<ReturnType<typeof rows>>} table @param {number} i
+ */
+function read(table, i) {
+  const cells = [...table.body[i]?.cells ?? []].map((c) => c.textContent?.trim() ?? '');
+  if (cells.length) fill(cells[0], cells.slice(1).map((c, k) => [table.head[k + 1]?.textContent ?? '', c]), '');
+  return cells.length > 0;
+}
+
+/** @param {HTMLElement} area @param {string} keys */
+function reachable(area, keys) {
+  const title = area.closest('.card')?.querySelector('h2')?.textContent ?? 'Chart';
+  area.tabIndex = 0;
+  area.setAttribute('role', 'group');
+  area.setAttribute('aria-roledescription', 'chart');
+  area.setAttribute('aria-label', `${title}. ${keys}`);
+}
+
+/**
+ * A waterfall: its rows are those of the table, and what a job waited for is
+ * drawn while one looks at it.
+ * @param {HTMLElement} area
+ */
+function lanes(area) {
+  const table = rows(area);
+  const all = [...area.querySelectorAll('.job')];
+  const [head, height] = (area.dataset.lanes ?? '').split(' ').map(Number);
+  if (!table || !all.length || !height) return;
+  reachable(area, 'The arrow keys read jobs, Enter opens one.');
+  for (const title of area.querySelectorAll('.job > title')) title.remove(); // the tip says more
+  area.classList.add('links');
+  let at = -1;
+  /** @param {number} i @param {number=} x @param {number=} y */
+  const show = (i, x, y) => {
+    all[at]?.classList.remove('on');
+    at = Math.max(0, Math.min(all.length - 1, i));
+    all[at].classList.add('on');
+    const box = area.getBoundingClientRect();
+    if (read(table, at)) place(x ?? box.left, y ?? box.top + head + (at + 1) * height);
+  };
+  const hide = () => {
+    tip.hidden = true;
+    all[at]?.classList.remove('on');
+  };
+  const follow = () => {
+    const to = table.body[at]?.querySelector('a')?.href;
+    if (to) location.assign(to);
+  };
+  area.addEventListener('pointermove', (e) => {
+    const i = Math.floor((e.clientY - area.getBoundingClientRect().top - head) / height);
+    if (i >= 0 && i < all.length) show(i, e.clientX, e.clientY);
+    else hide();
+  });
+  area.addEventListener('pointerleave', hide);
+  area.addEventListener('blur', hide);
+  area.addEventListener('click', (e) => { if (/** @type {PointerEvent} */ (e).pointerType === 'mouse' && !tip.hidden) follow(); });
+  area.addEventListener('keydown', (e) => {
+    const step = { ArrowUp: -1, ArrowDown: 1, Home: -all.length, End: all.length }[e.key];
+    if (step) {
+      e.preventDefault();
+      show(at < 0 ? 0 : at + step);
+    } else if (e.key === 'Escape') {
+      hide();
+    } else if (e.key === 'Enter' && at >= 0) {
+      follow();
+    }
+  });
 }
 
 /** @param {HTMLElement} area */
@@ -56,11 +127,7 @@ function chart(area) {
   sweep.className = 'sweep';
   sweep.hidden = true;
   area.append(hair, sweep);
-  const title = area.closest('.card')?.querySelector('h2')?.textContent ?? 'Chart';
-  area.tabIndex = 0;
-  area.setAttribute('role', 'group');
-  area.setAttribute('aria-roledescription', 'chart');
-  area.setAttribute('aria-label', `${title}. The arrow keys read values, Enter shows the pipelines.`);
+  reachable(area, 'The arrow keys read values, Enter shows the pipelines.');
   const dots = findDots(area);
   let at = places.length - 1;
 
@@ -71,9 +138,7 @@ function chart(area) {
   /** @param {number} i @param {number=} x @param {number=} y */
   const show = (i, x, y) => {
     at = Math.max(0, Math.min(places.length - 1, i));
-    const cells = [...table.body[at]?.cells ?? []].map((c) => c.textContent?.trim() ?? '');
-    if (!cells.length) return;
-    fill(cells[0], cells.slice(1).map((c, k) => [table.head[k + 1]?.textContent ?? '', c]), '');
+    if (!read(table, at)) return;
     const box = area.getBoundingClientRect();
     const px = places[at] / 100 * box.width;
     hair.hidden = false;
