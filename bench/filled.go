@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -57,12 +58,33 @@ func fillYear(ctx context.Context, d database, pipelines int64, tell func(string
 			return err
 		}
 	}
+	for _, text := range []string{
+		"INSERT INTO days (project_id, day) SELECT DISTINCT project_id, created_ms / 86400000 FROM pipelines WHERE true ON CONFLICT DO NOTHING",
+		"UPDATE days SET body = NULL, packing = NULL",
+	} {
+		if _, err := db.ExecContext(ctx, text); err != nil {
+			return fmt.Errorf("mark the days: %w", err)
+		}
+	}
+	settle := "ANALYZE; PRAGMA wal_checkpoint(truncate)"
 	if d.engine == postgres {
-		_, err = db.ExecContext(ctx, "VACUUM ANALYZE")
+		settle = "VACUUM ANALYZE"
+	}
+	if _, err = db.ExecContext(ctx, settle); err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, "ANALYZE; PRAGMA wal_checkpoint(truncate)")
-	return err
+	tell(fmt.Sprintf("%s: packing the days", d.engine))
+	return packDays(ctx, d)
+}
+
+// packDays does at once what a server does in the background.
+func packDays(ctx context.Context, d database) error {
+	s, err := store.Open(ctx, store.Config{Database: d.url})
+	if err != nil {
+		return err
+	}
+	_, err = s.PackDays(ctx, 0)
+	return errors.Join(err, s.Close())
 }
 
 // saveTemplates saves the pipelines that are copied, in the newest part of the

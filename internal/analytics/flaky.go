@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
-	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -22,9 +22,9 @@ const (
 type Flaky struct {
 	From      Time       `json:"from"`
 	To        Time       `json:"to"`
-	Jobs      []FlakyJob `json:"jobs"`    // what costs most comes first
-	Outages   []Outage   `json:"outages"` // in which failures do not count
-	Truncated bool       `json:"truncated"`
+	Jobs      []FlakyJob `json:"jobs"`      // what costs most comes first
+	Outages   []Outage   `json:"outages"`   // in which failures do not count
+	Truncated bool       `json:"truncated"` // more jobs flaked
 }
 
 // A FlakyJob is a job that failed and passed on the same commit; where a
@@ -61,24 +61,22 @@ func (a *Analytics) Flaky(ctx context.Context, f Filter) (Flaky, error) {
 		if err != nil {
 			return err
 		}
-		down, err := s.outages(ctx, read)
+		found := newFlakes()
+		err = s.days(ctx, read, func(v *sieve) error {
+			found.add(v)
+			return nil
+		}, s.Window)
 		if err != nil {
 			return err
 		}
-		for _, o := range down {
-			answer.Outages = append(answer.Outages, Outage{names[o.project], Time(o.From), Time(o.To)})
+		down := found.down()
+		for _, project := range slices.Sorted(maps.Keys(down)) {
+			for _, w := range down[project] {
+				answer.Outages = append(answer.Outages, Outage{names[project], Time(w.From), Time(w.To)})
+			}
 		}
-		commits, truncated, err := s.onCommits(ctx, read, down)
-		if err != nil {
-			return err
-		}
-		all, err := s.retried(ctx, read)
-		if err != nil {
-			return err
-		}
-		answer.Truncated = truncated || len(all) == maxRetried
-		jobs := flakyJobs(commits, names)
-		addedByFlakes(all, commits, down, jobs)
+		jobs := found.jobs(down, names)
+		answer.Truncated = len(jobs) > maxFlaky
 		answer.Jobs = mostExpensive(jobs)
 		return s.strips(ctx, read, answer.Jobs, names)
 	})
@@ -97,178 +95,9 @@ func mostExpensive(jobs map[projectJob]*FlakyJob) []FlakyJob {
 	return all[:min(len(all), maxFlaky)]
 }
 
-type projectWindow struct {
-	Window
-
-	project int64
-}
-
-// outages finds when nearly all attempts of a project failed, whatever the
-// filter asks of pipelines besides project and time.
-func (s *scope) outages(ctx context.Context, read *store.Reading) ([]projectWindow, error) {
-	var args arguments
-	var c conditions
-	s.inProjects(&c, &args, "p.project_id")
-	c.add("p.created_ms >= ", args.add(s.Window.From.UnixMilli()), " AND p.created_ms < ", args.add(s.Window.To.UnixMilli()))
-	length := args.add(outageWindow.Milliseconds())
-	query := "SELECT j.project_id, j.finished_ms / " + length + ", COUNT(*), SUM(CASE WHEN " + failedAttempt + " THEN 1 ELSE 0 END) " +
-		"FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " + c.String() +
-		" AND NOT j.is_superseded AND j.finished_ms IS NOT NULL AND (j.result = '" + string(ci.Success) + "' OR " + failedAttempt + ") GROUP BY j.project_id, j.finished_ms / " + length +
-		" HAVING COUNT(*) >= " + args.add(outageLeast) + " AND SUM(CASE WHEN " + failedAttempt + " THEN 10 ELSE 0 END) >= 8 * COUNT(*) ORDER BY 1, 2"
-	tallies := map[int64][]tally{}
-	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var project int64
-		var t tally
-		err := scan(&project, &t.window, &t.ended, &t.failed)
-		tallies[project] = append(tallies[project], t)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("look for outages: %w", err)
-	}
-	var all []projectWindow
-	for project, list := range tallies {
-		for _, w := range outages(list) {
-			all = append(all, projectWindow{w, project})
-		}
-	}
-	slices.SortFunc(all, func(x, y projectWindow) int { return cmp.Or(cmp.Compare(x.project, y.project), x.From.Compare(y.From)) })
-	return all, nil
-}
-
-// An onCommit is what became of a job on a commit.
-type onCommit struct {
-	projectJob
-
-	passed, failed bool
-	failedMS       int64 // that the failures ran
-	first, last    int64 // end of the first and the last failure, Unix milliseconds
-}
-
-// onCommits reads what became of each job on each commit; where a pipeline has
-// no commit, in it. Failures in outages are left out. It tells whether there
-// are more attempts than are looked at; then the newest are.
-func (s *scope) onCommits(ctx context.Context, read *store.Reading, down []projectWindow) (all map[flake]*onCommit, truncated bool, err error) {
-	var args arguments
-	query := "SELECT j.project_id, j.pipeline_id, j.name, COALESCE(p.commit_sha, ''), CASE WHEN " + failedAttempt + " THEN 1 ELSE 0 END, COALESCE(j.run_ms, 0), COALESCE(j.finished_ms, p.created_ms) " +
-		"FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " + s.pipelines(&args, s.Window) +
-		" AND NOT j.is_superseded AND j.name IS NOT NULL AND (j.result = '" + string(ci.Success) + "' OR " + failedAttempt + ")" + s.attempts(&args, "j") +
-		" ORDER BY p.project_id DESC, p.created_ms DESC LIMIT " + args.add(maxSeriesValues)
-	all = map[flake]*onCommit{}
-	rows := 0
-	err = read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var r retried
-		var bad int
-		if err := scan(&r.project, &r.pipeline, &r.job, &r.commit, &bad, &r.runMS, &r.endMS); err != nil {
-			return err
-		}
-		rows++
-		if r.failed = bad == 1; r.failed && isDown(down, r) {
-			return nil
-		}
-		k := r.flake()
-		if all[k] == nil {
-			all[k] = &onCommit{projectJob: r.projectJob}
-		}
-		all[k].add(r)
-		return nil
-	})
-	if err != nil {
-		return nil, false, fmt.Errorf("look for flaky jobs: %w", err)
-	}
-	return all, rows == maxSeriesValues, nil
-}
-
-func (o *onCommit) add(r retried) {
-	if !r.failed {
-		o.passed = true
-		return
-	}
-	if !o.failed {
-		o.first, o.last = r.endMS, r.endMS
-	}
-	o.failed = true
-	o.failedMS += r.runMS
-	o.first, o.last = min(o.first, r.endMS), max(o.last, r.endMS)
-}
-
-// A flake is a job on a commit, or in a pipeline without one.
-type flake struct {
-	projectJob
-
-	commit   string
-	pipeline int64 // 0 with a commit
-}
-
-func (r retried) flake() flake {
-	if r.commit == "" {
-		return flake{r.projectJob, "", r.pipeline}
-	}
-	return flake{r.projectJob, r.commit, 0}
-}
-
-// flakyJobs are the jobs that flaked, and on how many commits they finished.
-func flakyJobs(all map[flake]*onCommit, names map[int64]string) map[projectJob]*FlakyJob {
-	jobs := map[projectJob]*FlakyJob{}
-	for _, o := range all {
-		j := jobs[o.projectJob]
-		if j == nil {
-			j = &FlakyJob{Project: names[o.project], Job: o.job}
-			jobs[o.projectJob] = j
-		}
-		j.Commits++
-		if !o.passed || !o.failed {
-			continue
-		}
-		first, last := Time(instant(o.first)), Time(instant(o.last))
-		if j.Flaked == 0 {
-			j.FirstAt, j.LastAt = first, last
-		}
-		j.Flaked++
-		j.ran(o.failedMS)
-		if first.compare(j.FirstAt) < 0 {
-			j.FirstAt = first
-		}
-		if last.compare(j.LastAt) > 0 {
-			j.LastAt = last
-		}
-	}
-	for k, j := range jobs {
-		j.Rate, j.Interval = float64(j.Flaked)/float64(j.Commits), wilson(j.Flaked, j.Commits)
-		if j.Flaked == 0 {
-			delete(jobs, k)
-		}
-	}
-	return jobs
-}
-
-// flaky reads the jobs that flaked, without what they added to pipelines.
-func (s *scope) flaky(ctx context.Context, read *store.Reading, down []projectWindow, names map[int64]string) (map[projectJob]*FlakyJob, error) {
-	commits, _, err := s.onCommits(ctx, read, down)
-	if err != nil {
-		return nil, err
-	}
-	return flakyJobs(commits, names), nil
-}
-
-// addedByFlakes adds what the failures on the commits on which a job flaked
-// added to pipelines, where they were retried.
-func addedByFlakes(all []retried, commits map[flake]*onCommit, down []projectWindow, jobs map[projectJob]*FlakyJob) {
-	for _, r := range all {
-		j, o := jobs[r.projectJob], commits[r.flake()]
-		if j == nil || o == nil || !o.passed || !o.failed || !r.failed || isDown(down, r) {
-			continue
-		}
-		r.runMS = 0 // counted already
-		j.add(r)
-	}
-}
-
-// isDown tells whether an attempt ended in an outage.
-func isDown(down []projectWindow, r retried) bool {
-	return slices.ContainsFunc(down, func(o projectWindow) bool {
-		return o.project == r.project && r.endMS >= o.From.UnixMilli() && r.endMS < o.To.UnixMilli()
-	})
+// isDown tells whether an instant is in an outage.
+func isDown(down []Window, ms int64) bool {
+	return slices.ContainsFunc(down, func(o Window) bool { return ms >= o.From.UnixMilli() && ms < o.To.UnixMilli() })
 }
 
 // strips fills in the latest outcomes of the jobs.

@@ -10,14 +10,8 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
-// The most that a list of jobs holds, and retried attempts that are looked at.
-const (
-	maxJobs    = 1000
-	maxRetried = 200_000
-)
-
-// phaseWaited is the phase to which restarts add time that is told apart.
-const phaseWaited = "e2e"
+// maxJobs is the most that a list of jobs holds.
+const maxJobs = 1000
 
 // Restarts are the pipelines in which a job had more than one attempt, and what
 // that cost.
@@ -29,8 +23,8 @@ type Restarts struct {
 	Rate      float64  `json:"rate"`
 	Interval  Interval `json:"rate_interval"`
 	Cost
-	Jobs      []RestartedJob `json:"jobs"` // what costs most comes first
-	Truncated bool           `json:"truncated"`
+	Jobs      []RestartedJob `json:"jobs"`      // what costs most comes first
+	Truncated bool           `json:"truncated"` // there are more jobs
 }
 
 // A Cost is what attempts took that had to be made again.
@@ -46,11 +40,11 @@ type Cost struct {
 	runMS int64
 }
 
-func (c *Cost) add(r retried) {
-	c.ran(r.runMS)
-	c.AddedWallS += r.addedMS / 1000
-	if r.early {
-		c.AddedTimeToE2eS += r.addedMS / 1000
+// pay adds what an attempt added.
+func (c *Cost) pay(a added) {
+	c.AddedWallS += a.ms / 1000
+	if a.early {
+		c.AddedTimeToE2eS += a.ms / 1000
 	}
 }
 
@@ -77,61 +71,80 @@ type RestartedJob struct {
 // that the filter does not name: all that finished.
 func (a *Analytics) Restarts(ctx context.Context, f Filter) (Restarts, error) {
 	answer := Restarts{From: Time(f.Window.From), To: Time(f.Window.To), Jobs: []RestartedJob{}}
+	if len(f.Results) == 0 {
+		f.Results = []string{ResultAll}
+	}
 	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
 		names, err := s.names(ctx, read)
-		if err == nil {
-			err = answer.count(ctx, read, s)
-		}
 		if err != nil {
 			return err
 		}
-		all, err := s.retried(ctx, read)
-		answer.Truncated = len(all) == maxRetried
-		answer.byJob(all, names)
+		jobs := map[projectJob]*RestartedJob{}
+		err = s.days(ctx, read, func(v *sieve) error {
+			answer.add(v, names[v.Project], jobs)
+			return nil
+		}, s.Window)
+		answer.rank(jobs)
 		return err
 	})
+	if answer.Pipelines > 0 {
+		answer.Rate = float64(answer.Restarted) / float64(answer.Pipelines)
+	}
+	answer.Interval = wilson(answer.Restarted, answer.Pipelines)
 	return answer, err
 }
 
-func (r *Restarts) count(ctx context.Context, read *store.Reading, s *scope) error {
-	var args arguments
-	query := "SELECT COUNT(*), COALESCE(SUM(CASE WHEN p.has_restarts THEN 1 ELSE 0 END), 0) FROM pipelines p WHERE " +
-		s.pipelines(&args, s.Window) + " AND " + s.result(&args, "p", ResultAll)
-	err := read.Rows(ctx, query, args, func(scan store.Scan) error { return scan(&r.Pipelines, &r.Restarted) })
-	if err != nil {
-		return fmt.Errorf("count restarts: %w", err)
+// add takes a day.
+func (r *Restarts) add(v *sieve, project string, jobs map[projectJob]*RestartedJob) {
+	var costs []added
+	at := make([]*RestartedJob, len(v.Attempts.Name.Values))
+	last := make([]int, len(at)) // the pipeline in which it was counted last
+	for i := range v.of {
+		if !v.in(v.Window, i) || !v.isOK(i) || !v.counts(i) {
+			continue
+		}
+		r.Pipelines++
+		if v.Pipelines.HasRestarts[i] {
+			r.Restarted++
+		}
+		costs = v.added(i, costs)
+		from, _ := v.attemptsOf(i)
+		for k, cost := range costs {
+			code := v.Attempts.Name.Codes[from+k]
+			if !v.isRetried(from + k) {
+				continue
+			}
+			if at[code] == nil {
+				job := projectJob{v.Project, v.Attempts.Name.Values[code]}
+				if jobs[job] == nil {
+					jobs[job] = &RestartedJob{Project: project, Job: job.job}
+				}
+				at[code] = jobs[job]
+			}
+			at[code].Attempts++
+			if last[code] != i+1 {
+				last[code] = i + 1
+				at[code].Pipelines++
+			}
+			for _, c := range []*Cost{&r.Cost, &at[code].Cost} {
+				c.ran(orZero(v.Attempts.Run[from+k]))
+				c.pay(cost)
+			}
+		}
 	}
-	if r.Pipelines > 0 {
-		r.Rate = float64(r.Restarted) / float64(r.Pipelines)
-	}
-	r.Interval = wilson(r.Restarted, r.Pipelines)
-	return nil
 }
 
-func (r *Restarts) byJob(all []retried, names map[int64]string) {
-	at := map[projectJob]*RestartedJob{}
-	seen := map[retried]bool{}
-	for _, one := range all {
-		r.add(one)
-		job := at[one.projectJob]
-		if job == nil {
-			job = &RestartedJob{Project: names[one.project], Job: one.job}
-			at[one.projectJob] = job
-		}
-		job.Attempts++
-		job.add(one)
-		if in := (retried{projectJob: one.projectJob, pipeline: one.pipeline}); !seen[in] {
-			seen[in] = true
-			job.Pipelines++
-		}
-	}
-	for _, job := range at {
+// rank puts what costs most first.
+func (r *Restarts) rank(jobs map[projectJob]*RestartedJob) {
+	for _, job := range jobs {
 		r.Jobs = append(r.Jobs, *job)
 	}
 	slices.SortFunc(r.Jobs, func(x, y RestartedJob) int {
 		return cmp.Or(x.compareCost(y.Cost), cmp.Compare(x.Project, y.Project), cmp.Compare(x.Job, y.Job))
 	})
-	r.Jobs = r.Jobs[:min(len(r.Jobs), maxJobs)]
+	if len(r.Jobs) > maxJobs {
+		r.Jobs, r.Truncated = r.Jobs[:maxJobs], true
+	}
 }
 
 // A projectJob is a job of a project.
@@ -140,68 +153,43 @@ type projectJob struct {
 	job     string
 }
 
-// A retried attempt was followed by another of its job in the same pipeline.
-type retried struct {
-	projectJob
-
-	pipeline int64
-	commit   string
-	failed   bool
-	endMS    int64 // 0: nobody told
-	runMS    int64
-	onPath   bool    // the pipeline waited for it
-	pathMS   int64   // that all such attempts of the pipeline added
-	addedMS  float64 // that this one added
-	early    bool    // it ended before phase e2e began
+// What a retried attempt added to the wall time of its pipeline.
+type added struct {
+	ms    float64
+	early bool // it ended before phase e2e began
 }
 
-// retried reads the retried attempts of the filter's pipelines. The time that
-// they added is divided over those of a pipeline by how long they ran.
-func (s *scope) retried(ctx context.Context, read *store.Reading) ([]retried, error) {
-	var args arguments
-	query := `SELECT j.project_id, j.pipeline_id, j.name, COALESCE(p.commit_sha, ''), CASE WHEN ` + failedAttempt + ` THEN 1 ELSE 0 END, COALESCE(j.finished_ms, 0), COALESCE(j.run_ms, 0), CASE WHEN j.path_run_ms IS NULL THEN 0 ELSE 1 END,
-	COALESCE(p.path_retry_ms, 0), CASE WHEN j.finished_ms <= f.first_start_ms THEN 1 ELSE 0 END
-FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id
-LEFT JOIN phases f ON f.project_id = p.project_id AND f.pipeline_id = p.id AND f.phase = ` + args.add(phaseWaited) + `
-WHERE ` + s.pipelines(&args, s.Window) + " AND " + s.result(&args, "p", ResultAll) + `
-AND j.is_retried AND NOT j.is_superseded AND j.name IS NOT NULL` + s.attempts(&args, "j") + `
-ORDER BY j.project_id, j.pipeline_id, j.attempt_key LIMIT ` + args.add(maxRetried)
-	var all []retried
-	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var r retried
-		var bad, onPath, early int
-		err := scan(&r.project, &r.pipeline, &r.job, &r.commit, &bad, &r.endMS, &r.runMS, &onPath, &r.pathMS, &early)
-		r.failed, r.onPath, r.early = bad == 1, onPath == 1, early == 1
-		all = append(all, r)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read retried attempts: %w", err)
-	}
-	for from := 0; from < len(all); {
-		to := from
-		for to < len(all) && all[to].project == all[from].project && all[to].pipeline == all[from].pipeline {
-			to++
-		}
-		divide(all[from:to])
-		from = to
-	}
-	return all, nil
+// isRetried tells whether the filter asks for an attempt that was followed by
+// another of its job in the same pipeline.
+func (v *sieve) isRetried(attempt int) bool {
+	return v.Attempts.IsRetried[attempt] && v.attempts[attempt] && v.Attempts.Name.Codes[attempt] != 0
 }
 
-// divide gives each attempt of a pipeline what it added.
-func divide(all []retried) {
-	ran := int64(0)
-	for _, r := range all {
-		if r.onPath {
-			ran += r.runMS
+// added is what each attempt of a pipeline added, in the memory of costs. The
+// time that retried attempts added is divided over them by how long those ran
+// that the pipeline waited for.
+func (v *sieve) added(pipeline int, costs []added) []added {
+	a := &v.Attempts
+	from, to := v.attemptsOf(pipeline)
+	costs = append(costs[:0], make([]added, to-from)...)
+	if !v.pipelineEnd[v.Pipelines.State.Codes[pipeline]] {
+		return costs
+	}
+	ran, start := int64(0), v.Pipelines.E2eStart[pipeline]
+	for i := from; i < to; i++ {
+		if v.isRetried(i) && a.PathRun[i] != none {
+			ran += orZero(a.Run[i])
 		}
 	}
-	for i := range all {
-		if r := &all[i]; r.onPath && ran > 0 {
-			r.addedMS = float64(r.pathMS) * float64(r.runMS) / float64(ran)
+	for i := from; i < to && ran > 0; i++ {
+		if v.isRetried(i) && a.PathRun[i] != none {
+			costs[i-from] = added{
+				ms:    float64(orZero(v.Pipelines.PathRetry[pipeline])) * float64(orZero(a.Run[i])) / float64(ran),
+				early: a.Finished[i] != none && start != none && a.Finished[i] <= start,
+			}
 		}
 	}
+	return costs
 }
 
 // names are the names of the projects of the scope, by id.

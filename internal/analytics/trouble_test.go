@@ -63,6 +63,7 @@ func troubled(t *testing.T, s *store.Store, seed uint64) *trouble {
 		})
 	}
 	wg.Wait()
+	pack(t, s)
 	w.read(t)
 	return w
 }

@@ -2,6 +2,7 @@ package analytics_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -64,9 +65,31 @@ func newWorld(t *testing.T, s *store.Store, pipelines int) *world {
 	for id := range pipelines {
 		all = append(all, w.reports(int64(id+1))...)
 	}
-	saveAll(t, s, all)
+	savePacked(t, s, all)
 	w.load(t)
 	return w
+}
+
+// savePacked saves reports so that some days are packed and others, or rows of
+// them, came later.
+func savePacked(t *testing.T, s *store.Store, all []ci.Report) {
+	t.Helper()
+	most := len(all) * 4 / 5
+	saveAll(t, s, all[:most])
+	pack(t, s)
+	saveAll(t, s, all[most:])
+	var packed, stale int
+	each(t, s, "SELECT count(body), count(*) - count(body) FROM days", func(rows *sql.Rows) error { return rows.Scan(&packed, &stale) })
+	if packed == 0 || stale == 0 {
+		t.Errorf("%d days are packed and %d are not: the answers prove nothing of the ones or the others", packed, stale)
+	}
+}
+
+func pack(t *testing.T, s *store.Store) {
+	t.Helper()
+	if _, err := s.PackDays(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // saveAll saves reports many at a time, so that they share commits.

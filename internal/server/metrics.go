@@ -78,12 +78,13 @@ var (
 	batchDesc   = prometheus.NewDesc("pmc_batch_reports", "Reports that were committed together.", nil, nil)
 	commitDesc  = prometheus.NewDesc("pmc_batch_commit_seconds", "Time that the commit of a batch took.", nil, nil)
 	errorsDesc  = prometheus.NewDesc("pmc_database_errors_total", "Batches that failed, by class: data, conflict or away.", []string{"class"}, nil)
+	packedDesc  = prometheus.NewDesc("pmc_packed_days_total", "Days of projects that were packed for the questions about jobs.", nil, nil)
 	upDesc      = prometheus.NewDesc("pmc_database_up", "1 while the database answers.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (reports) Describe(all chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{reportsDesc, queueDesc, batchDesc, commitDesc, errorsDesc, upDesc} {
+	for _, d := range []*prometheus.Desc{reportsDesc, queueDesc, batchDesc, commitDesc, errorsDesc, packedDesc, upDesc} {
 		all <- d
 	}
 }
@@ -108,6 +109,7 @@ func (r reports) Collect(all chan<- prometheus.Metric) {
 	all <- prometheus.MustNewConstMetric(queueDesc, prometheus.GaugeValue, float64(s.Queue))
 	all <- prometheus.MustNewConstSummary(batchDesc, uint64(s.Batches), float64(s.BatchReports), nil)
 	all <- prometheus.MustNewConstSummary(commitDesc, uint64(s.Batches), s.CommitTime.Seconds(), nil)
+	all <- prometheus.MustNewConstMetric(packedDesc, prometheus.CounterValue, float64(s.PackedDays))
 	up := 1.0
 	if s.Away {
 		up = 0

@@ -255,6 +255,7 @@ func (s *Server) background(ctx context.Context, st *store.Store) (stop func()) 
 		wg.Go(func() { r.Run(ctx) })
 	}
 	wg.Go(func() { st.Lead(ctx, "recompute", st.KeepDerived) })
+	wg.Go(func() { st.Lead(ctx, "days", st.KeepPacked) })
 	return func() {
 		cancel()
 		wg.Wait()

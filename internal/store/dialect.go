@@ -250,6 +250,18 @@ func (e engine) skipLocked() string {
 	return ""
 }
 
+// lockDays is a statement that keeps a packer of days, which is alone, and those
+// who write their rows apart until their transactions end. SQLite has one writer.
+func (e engine) lockDays(alone bool) string {
+	switch {
+	case e != postgresEngine:
+		return ""
+	case alone:
+		return "SELECT pg_advisory_xact_lock(hashtext(current_schema()), hashtext('days'))"
+	}
+	return "SELECT pg_advisory_xact_lock_shared(hashtext(current_schema()), hashtext('days'))"
+}
+
 // leadership asks for the right to do what name stands for on behalf of all
 // replicas, over a connection of its own. Nil: another replica has it.
 func (e engine) leadership(ctx context.Context, s *Store, name string) (*leadership, error) {

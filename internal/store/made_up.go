@@ -63,23 +63,19 @@ func (s *Store) RemoveDemo(ctx context.Context) error {
 }
 
 func (s *Store) removeProject(ctx context.Context, id int64) error {
-	const some = "(SELECT id FROM pipelines WHERE project_id = $1 ORDER BY id LIMIT $2)"
 	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		for _, table := range []string{"steps", "jobs", "phases"} {
-			if _, err := s.execute(ctx, "DELETE FROM "+table+" WHERE project_id = $1 AND pipeline_id IN "+some, id, int64(removeAtOnce)); err != nil {
-				return fmt.Errorf("remove made-up %s: %w", table, err)
-			}
-		}
-		n, err := s.execute(ctx, "DELETE FROM pipelines WHERE project_id = $1 AND id IN "+some, id, int64(removeAtOnce))
+		n, err := s.removeSome(ctx, id)
 		if err != nil {
 			return fmt.Errorf("remove made-up pipelines: %w", err)
 		}
 		if n == 0 {
 			break
 		}
+	}
+	// Those that are not over stay: who writes may count on them, and SQLite gives
+	// the number to the next project.
+	if _, err := s.execute(ctx, "DELETE FROM days WHERE project_id = $1 AND day < $2", id, s.today()); err != nil {
+		return fmt.Errorf("remove made-up days: %w", err)
 	}
 	if _, err := s.execute(ctx, "DELETE FROM project_settings WHERE id = $1", id); err != nil {
 		return fmt.Errorf("remove the settings of a made-up project: %w", err)
@@ -88,6 +84,38 @@ func (s *Store) removeProject(ctx context.Context, id int64) error {
 		return fmt.Errorf("remove a made-up project: %w", err)
 	}
 	return nil
+}
+
+// removeSome removes some pipelines of a project, and says how many.
+func (s *Store) removeSome(ctx context.Context, id int64) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	tx, err := s.db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	defer func() { _ = tx.Rollback() }() // no-op once committed
+	if err := s.markProject(ctx, tx, id); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	const some = "(SELECT id FROM pipelines WHERE project_id = $1 ORDER BY id LIMIT $2)"
+	for _, table := range []string{"steps", "jobs", "phases"} {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE project_id = $1 AND pipeline_id IN "+some, id, int64(removeAtOnce)); err != nil {
+			return 0, fmt.Errorf("%w: %w", ErrAway, err)
+		}
+	}
+	done, err := tx.ExecContext(ctx, "DELETE FROM pipelines WHERE project_id = $1 AND id IN "+some, id, int64(removeAtOnce))
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	n, err := done.RowsAffected()
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return n, nil
 }
 
 // readOne reads one row. The error is sql.ErrNoRows or ErrAway.

@@ -17,14 +17,16 @@ type packer struct {
 	decoder func() (*zstd.Decoder, error)
 }
 
-func newPacker() packer {
+// newPacker returns one that decompresses so many bodies at once; 0: as there
+// are processors.
+func newPacker(atOnce int) packer {
 	return packer{
 		encoder: sync.OnceValues(func() (*zstd.Encoder, error) {
 			return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
 				zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(256<<10))
 		}),
 		decoder: sync.OnceValues(func() (*zstd.Decoder, error) {
-			return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxUnpacked))
+			return zstd.NewReader(nil, zstd.WithDecoderConcurrency(atOnce), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxUnpacked))
 		}),
 	}
 }
@@ -37,12 +39,15 @@ func (p packer) pack(body []byte) ([]byte, error) {
 	return e.EncodeAll(body, nil), nil
 }
 
-func (p packer) unpack(packed []byte) ([]byte, error) {
+func (p packer) unpack(packed []byte) ([]byte, error) { return p.unpackInto(packed, nil) }
+
+// unpackInto is unpack, into memory that is not needed any more.
+func (p packer) unpackInto(packed, memory []byte) ([]byte, error) {
 	d, err := p.decoder()
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
-	body, err := d.DecodeAll(packed, nil)
+	body, err := d.DecodeAll(packed, memory[:0])
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrSlow is returned where a question took longer than a reader may.
@@ -16,6 +17,7 @@ var ErrSlow = errors.New("the question takes too long")
 type Reading struct {
 	tx     *sql.Tx
 	engine engine
+	days   packer
 }
 
 // A Scan copies the columns of a row to where the pointers show.
@@ -24,14 +26,18 @@ type Scan = func(at ...any) error
 // Read lets ask put queries to one state of the database, for at most
 // Config.ReadLimit; then it fails with ErrSlow. The context that ask gets ends then.
 func (s *Store) Read(ctx context.Context, ask func(ctx context.Context, read *Reading) error) error {
-	limited, cancel := context.WithTimeoutCause(ctx, s.config.ReadLimit, ErrSlow)
+	return s.readWithin(ctx, s.config.ReadLimit, ask)
+}
+
+func (s *Store) readWithin(ctx context.Context, limit time.Duration, ask func(ctx context.Context, read *Reading) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, ErrSlow)
 	defer cancel()
 	tx, err := s.db.reader.BeginTx(limited, &sql.TxOptions{Isolation: s.engine.snapshot(), ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	defer func() { _ = tx.Rollback() }() // it only reads
-	err = ask(limited, &Reading{tx, s.engine})
+	err = ask(limited, &Reading{tx, s.engine, s.packedDays})
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), ErrSlow) {
 		return fmt.Errorf("%w: %w", ErrSlow, err)
 	}

@@ -196,6 +196,9 @@ func (s *Store) recomputeKeys(ctx context.Context, d *derivedProject, keys [][]a
 		g.written = new(derivedRows(g.key, g.stored.rec, branch, d.by.hash))
 		done.add(before[g.key].compare(g.stored.rec))
 	}
+	if _, err := s.markDays(ctx, tx, groups); err != nil {
+		return done, err
+	}
 	if err := s.writeDerived(ctx, tx, groups); err != nil {
 		return done, err
 	}

@@ -18,6 +18,7 @@ func (k key) less(o key) bool { return k.project < o.project || k.project == o.p
 // A written is all rows of one pipeline, ready for the database.
 type written struct {
 	reported            bool // all of it fits into the columns of reportedPipelines and reportedJobs
+	created             int64
 	pipeline            []any
 	jobs, steps, phases [][]any
 	fields              fields // of all these rows
@@ -58,7 +59,8 @@ func rowsWith(f fields, rowID int64, k key, rec *ci.Record, branchInForce, hash 
 	attempts := rec.Sorted()
 	f = slices.Grow(f[:0], len(pipelinesTable.columns)+len(attempts)*len(jobsTable.columns)+len(rec.Phases)*len(phasesTable.columns))
 	w := written{
-		reported: rec.OnlyLegacy() && !rec.Legacy.HasRunners(), pipeline: pipelineRow(&f, &k, rowID, rec, branchInForce, hash), jobs: make([][]any, len(attempts)),
+		reported: rec.OnlyLegacy() && !rec.Legacy.HasRunners(), created: created,
+		pipeline: pipelineRow(&f, &k, rowID, rec, branchInForce, hash), jobs: make([][]any, len(attempts)),
 	}
 	for i, a := range attempts {
 		w.jobs[i] = jobRow(&f, &k, rowID-int64(i)-1, a, &created)
@@ -254,6 +256,7 @@ func nullList(all []string) any {
 type loaded struct {
 	rec           *ci.Record
 	branchInForce string
+	created       int64 // as it is in the row
 }
 
 const selectPipelines = `SELECT p.project_id, p.id, p.provider, p.external_id, p.workflow, p.url, p.ref, p.ref_kind, p.default_branch, p.commit_sha,
@@ -302,7 +305,7 @@ func scanPipeline(rows *sql.Rows) (key, *loaded, error) {
 			ProjectNumber: legacyNumber.Int64,
 		}
 	}
-	return k, &loaded{rec: rec, branchInForce: inForce.String}, nil
+	return k, &loaded{rec: rec, branchInForce: inForce.String, created: created.Int64}, nil
 }
 
 const selectJobs = `SELECT j.project_id, j.pipeline_id, j.attempt_key, j.ci_id, j.name, j.stage, j.kind, j.allow_failure, j.manual, j.created_ms,

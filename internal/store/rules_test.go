@@ -23,7 +23,7 @@ func TestCatalogueKeepsTheRules(t *testing.T) {
 	for name, c := range map[string]struct{ change, want string }{
 		"as it is":                {},
 		"a good table":            {fact + ", CONSTRAINT notes_pkey PRIMARY KEY (project_id, pipeline_id))", ""},
-		"a good roll-up":          {"CREATE TABLE days (project_id BIGINT, day BIGINT, CONSTRAINT days_pkey PRIMARY KEY (project_id, day))", ""},
+		"a good roll-up":          {"CREATE TABLE weeks (project_id BIGINT, week BIGINT, CONSTRAINT weeks_pkey PRIMARY KEY (project_id, week))", ""},
 		"a key without pipeline":  {fact + ", CONSTRAINT notes_pkey PRIMARY KEY (project_id, note))", "notes_pkey"},
 		"a key without project":   {fact + "); CREATE UNIQUE INDEX notes_by_note ON notes (pipeline_id)", "notes_by_note"},
 		"an odd name":             {fact + ", CONSTRAINT one PRIMARY KEY (project_id, pipeline_id))", "one has no name of ours"},

@@ -54,14 +54,16 @@ func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error
 	for _, g := range groups {
 		s.fold(g, batch, replies)
 	}
+	var marked []dayKey
 	if len(groups) > 0 {
-		if err := s.write(ctx, conn, tx, batch, groups, replies); err != nil {
+		if marked, err = s.write(ctx, conn, tx, batch, groups, replies); err != nil {
 			return nil, err
 		}
 	}
 	if err := tx.Commit(); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
+	s.open.add(marked)
 	return replies, nil
 }
 
@@ -185,24 +187,29 @@ func clash(rec *ci.Record, r *ci.Report) bool {
 }
 
 // write inserts the pipelines that are new. Those that are there it locks by
-// the same statement, then reads, merges and writes again.
-func (s *Store) write(ctx context.Context, conn *sql.Conn, tx *sql.Tx, batch []*request, groups []*group, replies []reply) error {
+// the same statement, then reads, merges and writes again. It returns the days
+// that were marked.
+func (s *Store) write(ctx context.Context, conn *sql.Conn, tx *sql.Tx, batch []*request, groups []*group, replies []reply) ([]dayKey, error) {
 	known, err := s.insertOrLock(ctx, tx, groups)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(known) > 0 {
 		if err := s.load(ctx, tx, known); err != nil {
-			return err
+			return nil, err
 		}
 		for _, g := range known {
 			s.fold(g, batch, replies)
 		}
 		if err := s.rewritePipelines(ctx, tx, known); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return s.writeChildren(ctx, conn, tx, groups)
+	marked, err := s.markDays(ctx, tx, groups)
+	if err != nil {
+		return nil, err
+	}
+	return marked, s.writeChildren(ctx, conn, tx, groups)
 }
 
 // writeChildren writes the rows beneath the pipelines. Those of a pipeline that
@@ -340,6 +347,7 @@ var (
 	batchStatements = []statement{
 		reportedStatement, insertPipelines, insertReportedPipelines, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases,
 		insertDeliveries, finishDeliveries, lockPipelines, loadShown, loadPhases, putPipelines, putJobs, insertJobs, insertReportedJobs, insertSteps, insertPhases,
+		insertDays, staleDays, packingDays, packDays,
 	}
 )
 

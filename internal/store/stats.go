@@ -18,6 +18,7 @@ type Stats struct {
 	CommitTime   time.Duration    // spent on all batches
 	Errors       map[string]int64 // failed batches by class: data, conflict, away
 	Away         bool             // the database is not in use: it does not answer
+	PackedDays   int64            // by this process; see KeepPacked
 }
 
 type stats struct {
@@ -77,4 +78,10 @@ func (s *stats) batch(reports int, took time.Duration, err error) {
 		}
 		s.Errors[string(classify(err))]++
 	}
+}
+
+func (s *stats) packed(days int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.PackedDays += days
 }

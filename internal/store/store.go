@@ -95,6 +95,8 @@ type Store struct {
 	queue       chan *request
 	received    chan struct{} // a delivery came
 	bodies      packer
+	packedDays  packer
+	open        openDays
 	away        atomic.Bool
 	closing     sync.RWMutex // held for reading while a request is put in the queue
 	closed      bool
@@ -118,7 +120,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, &SchemaError{fmt.Sprintf("there is no database file %s: run `pipeline-metrics-collector migrate up`, or serve with --migrate auto, to make one", address)}
 	}
 	s := &Store{
-		config: config, engine: engine, opened: config.Now(), bodies: newPacker(),
+		config: config, engine: engine, opened: config.Now(), bodies: newPacker(1), packedDays: newPacker(0),
 		queue: make(chan *request, maxQueue), received: make(chan struct{}, 1), done: make(chan struct{}), statements: map[string]*sql.Stmt{},
 	}
 	if s.db, err = engine.open(address, config.Exclusive); err == nil {

@@ -5,12 +5,14 @@ SET LOCAL citus.multi_shard_modify_mode TO 'sequential';
 SET LOCAL statement_timeout TO 0;
 SELECT create_reference_table('projects');
 SELECT create_distributed_table('pipelines', 'project_id', shard_count => 8);
+SELECT create_distributed_table('days', 'project_id', colocate_with => 'pipelines');
 SELECT create_distributed_table('jobs', 'project_id', colocate_with => 'pipelines');
 SELECT create_distributed_table('phases', 'project_id', colocate_with => 'pipelines');
 SELECT create_distributed_table('steps', 'project_id', colocate_with => 'pipelines');
 COMMIT;
 -- The coordinator's old copy of the rows.
 SELECT truncate_local_data_after_distributing_table('pipelines');
+SELECT truncate_local_data_after_distributing_table('days');
 SELECT truncate_local_data_after_distributing_table('jobs');
 SELECT truncate_local_data_after_distributing_table('phases');
 SELECT truncate_local_data_after_distributing_table('steps');

@@ -1,0 +1,206 @@
+package analytics
+
+import "slices"
+
+// flakes is what became of each job on each commit, and when nearly all
+// attempts of a project failed, day by day.
+type flakes struct{ projects map[int64]*projectFlakes }
+
+// projectFlakes are those of a project. Commits are counted; a pipeline without
+// one counts as one.
+type projectFlakes struct {
+	commits map[string]int
+	counted int
+	jobs    map[string]*jobFlakes
+	ended   map[int64]*tally // by its window
+
+	of    []int // of the commits of the day: its number, or -1 until it is asked for
+	added []added
+}
+
+// jobFlakes are those of a job. Most attempts pass, of which no more is kept
+// than on which commits.
+type jobFlakes struct {
+	passed   numberSet
+	failures []failure
+}
+
+// A failure is an attempt that failed.
+type failure struct {
+	commit int
+	end    int64 // Unix milliseconds; where nobody told, the creation of its pipeline
+	ranMS  int64
+	added  added // where it was retried
+}
+
+func newFlakes() flakes { return flakes{map[int64]*projectFlakes{}} }
+
+func (f *flakes) project(id int64) *projectFlakes {
+	if f.projects[id] == nil {
+		f.projects[id] = &projectFlakes{commits: map[string]int{}, jobs: map[string]*jobFlakes{}, ended: map[int64]*tally{}}
+	}
+	return f.projects[id]
+}
+
+// add takes a day.
+func (f *flakes) add(v *sieve) {
+	p := f.project(v.Project)
+	p.of = p.of[:0]
+	for range v.Pipelines.Commit.Values {
+		p.of = append(p.of, -1)
+	}
+	var at []*jobFlakes
+	for _, name := range v.Attempts.Name.Values {
+		if name != "" && p.jobs[name] == nil {
+			p.jobs[name] = &jobFlakes{}
+		}
+		at = append(at, p.jobs[name])
+	}
+	for i := range v.of {
+		if !v.in(v.Window, i) {
+			continue
+		}
+		p.addEnds(v, i)
+		if v.counts(i) {
+			p.addPipeline(v, i, at)
+		}
+	}
+}
+
+// addEnds counts what ended when, whatever the filter asks of pipelines besides
+// project and time.
+func (p *projectFlakes) addEnds(v *sieve, pipeline int) {
+	a := &v.Attempts
+	var t *tally
+	from, to := v.attemptsOf(pipeline)
+	for i := from; i < to; i++ {
+		failed := v.failed[a.Result.Codes[i]]
+		if a.Finished[i] == none || !failed && !v.passed[a.Result.Codes[i]] {
+			continue
+		}
+		if window := a.Finished[i] / outageWindow.Milliseconds(); t == nil || t.window != window {
+			if t = p.ended[window]; t == nil {
+				t = &tally{window: window}
+				p.ended[window] = t
+			}
+		}
+		t.ended++
+		if failed {
+			t.failed++
+		}
+	}
+}
+
+// addPipeline takes the attempts of a pipeline that counts, of the jobs at the
+// places of their names.
+func (p *projectFlakes) addPipeline(v *sieve, pipeline int, at []*jobFlakes) {
+	a := &v.Attempts
+	commit := p.commit(v, pipeline)
+	p.added = p.added[:0]
+	from, to := v.attemptsOf(pipeline)
+	for i := from; i < to; i++ {
+		j, result := at[a.Name.Codes[i]], a.Result.Codes[i]
+		switch {
+		case j == nil || !v.attempts[i]:
+		case v.passed[result]:
+			j.passed.add(commit)
+		case v.failed[result]:
+			if len(p.added) == 0 {
+				p.added = v.added(pipeline, p.added)
+			}
+			end := a.Finished[i]
+			if end == none {
+				end = v.Pipelines.Created[pipeline]
+			}
+			j.failures = append(j.failures, failure{commit, end, orZero(a.Run[i]), p.added[i-from]})
+		}
+	}
+}
+
+// commit is the number of the pipeline's commit.
+func (p *projectFlakes) commit(v *sieve, pipeline int) int {
+	code := v.Pipelines.Commit.Codes[pipeline]
+	if code == 0 {
+		p.counted++
+		return p.counted - 1
+	}
+	if p.of[code] < 0 {
+		sha := v.Pipelines.Commit.Values[code]
+		n, known := p.commits[sha]
+		if !known {
+			n = p.counted
+			p.commits[sha] = n
+			p.counted++
+		}
+		p.of[code] = n
+	}
+	return p.of[code]
+}
+
+// down is when nearly all attempts of a project failed, by its id.
+func (f *flakes) down() map[int64][]Window {
+	all := map[int64][]Window{}
+	for id, p := range f.projects {
+		var tallies []tally
+		for _, t := range p.ended {
+			if t.isOutage() {
+				tallies = append(tallies, *t)
+			}
+		}
+		slices.SortFunc(tallies, func(a, b tally) int { return int(a.window - b.window) })
+		if len(tallies) > 0 {
+			all[id] = outages(tallies)
+		}
+	}
+	return all
+}
+
+// jobs are the jobs that flaked, and on how many commits they finished. Failures
+// in outages are left out.
+func (f *flakes) jobs(down map[int64][]Window, names map[int64]string) map[projectJob]*FlakyJob {
+	all := map[projectJob]*FlakyJob{}
+	for id, p := range f.projects {
+		for name, j := range p.jobs {
+			if one := j.flaky(down[id]); one != nil {
+				one.Project, one.Job = names[id], name
+				all[projectJob{id, name}] = one
+			}
+		}
+	}
+	return all
+}
+
+// flaky is nil where the job failed and passed on no commit.
+func (j *jobFlakes) flaky(down []Window) *FlakyJob {
+	f := &FlakyJob{Commits: int64(j.passed.count())}
+	var flaked, failed numberSet
+	isFirst := true
+	for _, one := range j.failures {
+		if isDown(down, one.end) {
+			continue
+		}
+		if !j.passed.has(one.commit) {
+			failed.add(one.commit)
+			continue
+		}
+		end := Time(instant(one.end))
+		if isFirst {
+			f.FirstAt, f.LastAt, isFirst = end, end, false
+		}
+		flaked.add(one.commit)
+		f.ran(one.ranMS)
+		f.pay(one.added)
+		if end.compare(f.FirstAt) < 0 {
+			f.FirstAt = end
+		}
+		if end.compare(f.LastAt) > 0 {
+			f.LastAt = end
+		}
+	}
+	f.Flaked, f.Commits = int64(flaked.count()), f.Commits+int64(failed.count())
+	if f.Flaked == 0 {
+		return nil
+	}
+	f.Rate, f.Interval = float64(f.Flaked)/float64(f.Commits), wilson(f.Flaked, f.Commits)
+	return f
+}

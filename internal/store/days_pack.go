@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Packing a day: a number is put down at it and committed while no writer of
+// days is under way, so that all who write its rows from then on take the
+// number away; then the day is made of the rows; then the body is put down
+// where the number still stands. So nobody waits while a day is made, and a
+// body never lacks what was committed before it.
+
+const (
+	packAfter   = time.Hour              // of the end of a day; more than clocks of replicas differ, see openDays
+	packAtOnce  = 16                     // days of a project
+	packPause   = 100 * time.Millisecond // between two such lots, for those who wait for the writer
+	packEvery   = 30 * time.Second       // how often the background looks for days
+	packTimeout = time.Minute
+)
+
+// KeepPacked packs days in the background until ctx is done. One replica at a
+// time is to do it (see Lead): several would do no harm, but the same work.
+func (s *Store) KeepPacked(ctx context.Context) {
+	for {
+		n, err := s.PackDays(ctx, packPause)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.config.Log.WarnContext(ctx, "packing days waits", "error", err)
+		case n > 0:
+			s.config.Log.DebugContext(ctx, "packed days", "days", n)
+		}
+		select {
+		case <-time.After(packEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// PackDays packs the days that are over and have not been packed since their
+// rows changed, with a pause between lots, and returns how many it packed.
+func (s *Store) PackDays(ctx context.Context, pause time.Duration) (all int64, err error) {
+	for last := (dayKey{-1, -1}); ; {
+		lot, err := s.lotToPack(ctx, last)
+		if err != nil || len(lot) == 0 {
+			return all, err
+		}
+		n, err := s.packLot(ctx, lot)
+		all += n
+		s.stats.packed(n)
+		if err != nil {
+			return all, fmt.Errorf("pack days of project %d: %w", lot[0].project, err)
+		}
+		last = lot[len(lot)-1]
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return all, ctx.Err()
+		}
+	}
+}
+
+// lotToPack is the next days of one project.
+func (s *Store) lotToPack(ctx context.Context, last dayKey) (lot []dayKey, err error) {
+	over := s.config.Now().Add(-packAfter).UnixMilli() / dayMS
+	err = s.read(ctx, `SELECT project_id, day FROM days WHERE body IS NULL AND day < $1 AND (project_id > $2 OR project_id = $2 AND day > $3)
+		ORDER BY project_id, day LIMIT $4`, func(rows *sql.Rows) error {
+		var key dayKey
+		err := rows.Scan(&key.project, &key.day)
+		if len(lot) == 0 || lot[0].project == key.project && key.day < lot[0].day+packAtOnce {
+			lot = append(lot, key)
+		}
+		return err
+	}, over, last.project, last.day, packAtOnce)
+	return lot, err
+}
+
+func (s *Store) packLot(ctx context.Context, lot []dayKey) (packed int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, packTimeout)
+	defer cancel()
+	number := rand.Int64() //nolint:gosec // it only has to be another than others'
+	rows := make([][]any, len(lot))
+	for i, key := range lot {
+		rows[i] = []any{key.project, key.day, number, []byte(nil)}
+	}
+	if _, err := s.writePacked(ctx, packingDays, rows, true); err != nil {
+		return 0, err
+	}
+	rows = rows[:0]
+	err = s.readWithin(ctx, packTimeout, func(ctx context.Context, read *Reading) error {
+		days, err := read.build(ctx, []int64{lot[0].project}, lot[0].day, lot[len(lot)-1].day)
+		made := map[int64]*Day{}
+		for _, d := range days {
+			made[d.Day] = d
+		}
+		for _, key := range lot {
+			d := made[key.day]
+			if d == nil { // nothing is left of it
+				d = &Day{}
+				d.reset(key.project, key.day)
+			}
+			var body []byte
+			if err == nil {
+				body, err = d.pack(s.packedDays)
+			}
+			rows = append(rows, []any{key.project, key.day, number, body})
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return s.writePacked(ctx, packDays, rows, false)
+}
+
+// writePacked runs a statement in a transaction of its own.
+func (s *Store) writePacked(ctx context.Context, st statement, rows [][]any, alone bool) (n int64, err error) {
+	tx, err := s.db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("begin: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // no-op once committed
+	if alone {
+		if err := s.lockDays(ctx, tx, true); err != nil {
+			return 0, err
+		}
+	}
+	err = s.query(ctx, tx, st, rows, func(*sql.Rows) error {
+		n++
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("write packed days: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
+	return n, nil
+}
+
+var (
+	packedTable = newTable("packed_days", 2, columns(bigint, "project_id day packing"), columns(bytea, "body"))
+	packingDays = statement{packedTable, `UPDATE days SET packing = staged.packing FROM %s
+		WHERE days.project_id = staged.project_id AND days.day = staged.day AND days.body IS NULL RETURNING days.day`}
+	packDays = statement{packedTable, `UPDATE days SET body = staged.body, packing = NULL FROM %s
+		WHERE days.project_id = staged.project_id AND days.day = staged.day AND days.body IS NULL AND days.packing = staged.packing RETURNING days.day`}
+)

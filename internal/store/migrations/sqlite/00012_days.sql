@@ -1,0 +1,16 @@
+-- The columns of a project's day, packed: a memo of the rows that questions
+-- about jobs read instead of them (docs/decisions/0013-days.md).
+
+-- +goose Up
+CREATE TABLE days (
+	project_id BIGINT NOT NULL,
+	day        BIGINT NOT NULL, -- of the creation of pipelines, in UTC, counted from 1970; there is a row for each day that has some
+	packing    BIGINT, -- a number while the body is being made; a writer of the day's rows takes it away
+	body       BLOB, -- null: not packed since the rows changed
+	CONSTRAINT days_pkey PRIMARY KEY (project_id, day)
+);
+CREATE INDEX days_to_pack ON days (project_id, day) WHERE body IS NULL;
+INSERT INTO days (project_id, day) SELECT DISTINCT project_id, created_ms / 86400000 FROM pipelines;
+
+-- +goose Down
+DROP TABLE days;
