@@ -29,7 +29,7 @@ func TestSoakReconcileGitLab(t *testing.T) {
 		if err := r.Pass(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		complete(t, s, w)
+		complete(t, t, s, w)
 		var exist, stored, healed int64
 		all, err := s.Completeness(t.Context(), "gitlab", "", 100)
 		if err != nil {
@@ -54,7 +54,7 @@ func TestSoakReconcileGitLab(t *testing.T) {
 		if more := again - asked; more > 10*len(w.Projects) {
 			t.Errorf("the second comparison made %d requests, want at most %d", more, 10*len(w.Projects))
 		}
-		complete(t, s, w)
+		complete(t, t, s, w)
 	})
 }
 
@@ -93,7 +93,7 @@ func TestReconcileMendsWebhooks(t *testing.T) {
 	if off.Token != "theirs" {
 		t.Error("a webhook that is well is written each time")
 	}
-	complete(t, s, w)
+	complete(t, t, s, w)
 	w.HooksRefused = true
 	if err := r.Pass(t.Context()); err != nil {
 		t.Errorf("without the right to see webhooks: %v", err)
