@@ -193,5 +193,6 @@ func (p *pushing) correct(current *ci.Report, steps []ci.Step) error {
 	if p.result != "" && !push.Ended(a, p.result) {
 		return &usageError{fmt.Errorf("--result must be success, failure, error, timeout, cancelled or skipped, not %q", p.result)}
 	}
+	push.Timed(a, time.Now())
 	return nil
 }

@@ -71,16 +71,37 @@ func (in *Inbox) work(ctx context.Context) bool {
 	}
 	// What is taken is finished, also when it is time to stop.
 	ctx = context.WithoutCancel(ctx)
-	var wg sync.WaitGroup
-	for i := range taken {
-		wg.Go(func() { in.deliver(ctx, &taken[i]) })
-	}
-	wg.Wait()
+	// A job that one of them names may come with another one of them.
+	in.deliver(ctx, in.deliver(ctx, taken, false), true)
 	return len(taken) > 0
 }
 
-func (in *Inbox) deliver(ctx context.Context, t *store.Taken) {
-	state, reason := in.save(ctx, t)
+// deliver saves all that is taken and returns what names a job that is not
+// here, which ends what is delivered for the last time.
+func (in *Inbox) deliver(ctx context.Context, taken []store.Taken, last bool) (early []store.Taken) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for i := range taken {
+		wg.Go(func() {
+			t := &taken[i]
+			state, reason := in.save(ctx, t)
+			if reason == noJob && !last {
+				mu.Lock()
+				defer mu.Unlock()
+				early = append(early, *t)
+				return
+			}
+			in.end(ctx, t, state, reason)
+		})
+	}
+	wg.Wait()
+	return early
+}
+
+// noJob is why a delivery is put aside that names a job and not its pipeline.
+const noJob = "it tells of a job that is not here"
+
+func (in *Inbox) end(ctx context.Context, t *store.Taken, state store.DeliveryState, reason string) {
 	if state == "" {
 		return
 	}
@@ -104,7 +125,7 @@ func (in *Inbox) save(ctx context.Context, t *store.Taken) (state store.Delivery
 	}
 	for i := range reports {
 		if err := in.find(ctx, &reports[i]); errors.Is(err, store.ErrUnknown) {
-			return store.DeliveryIgnored, "it tells of a job that is not here"
+			return store.DeliveryIgnored, noJob
 		} else if err != nil {
 			return "", ""
 		}

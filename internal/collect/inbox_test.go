@@ -86,28 +86,31 @@ func TestInboxFindsThePipelineOfADeployment(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		in := &collect.Inbox{Store: s, Parse: collect.ParseDelivery, Log: slog.New(slog.DiscardHandler)}
-		go func() { in.Run(ctx); close(done) }()
-		defer func() { stop(); <-done }()
-		for _, job := range []string{"796", "797", "null"} {
+		for _, job := range []string{"796", "797", "798", "null"} {
 			body := `{"object_kind":"deployment","status":"success","status_changed_at":"` + now.Format("2006-01-02 15:04:05 -0700") + `","deployment_id":15,"deployable_id":` + job +
 				`,"environment":"production","project":{"path_with_namespace":"acme/shop","default_branch":"main"},"ref":"main"}`
 			if err := s.Receive(t.Context(), store.Delivery{Provider: "gitlab", Body: []byte(body)}); err != nil {
 				t.Fatal(err)
 			}
 		}
+		// The job comes with its deployment, after it, and does not say where to.
+		job := `{"object_kind":"build","pipeline_id":7,"build_id":798,"build_name":"late","project":{"path_with_namespace":"acme/shop"}}`
+		if err := s.Receive(t.Context(), store.Delivery{Provider: "gitlab", Body: []byte(job)}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		in := &collect.Inbox{Store: s, Parse: collect.ParseDelivery, Log: slog.New(slog.DiscardHandler)}
+		go func() { in.Run(ctx); close(done) }()
+		defer func() { stop(); <-done }()
 		waitFor(t, s, "SELECT count(*) FROM deliveries WHERE state = 'waiting'", 0)
 		waitFor(t, s, "SELECT count(*) FROM deliveries WHERE state = 'ignored' AND reason = 'it tells of a job that is not here'", 1)
 		var got []string
 		for _, row := range storetest.Table(t, s, "SELECT pipeline_id, attempt_key, name, environment, COALESCE(raw_status, '') FROM jobs WHERE environment IS NOT NULL ORDER BY name DESC") {
 			got = append(got, fmt.Sprint(row[1:]...))
 		}
-		want := []string{"#deployment/15deploymentproductionsuccess"}
-		want = append([]string{"#796deployproduction"}, want...)
 		slices.Sort(got)
-		slices.Sort(want)
+		want := []string{"#796deployproduction", "#798lateproduction", "#deployment/15deploymentproductionsuccess"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -111,6 +111,17 @@ func Ended(a *ci.Attempt, word string) (known bool) {
 	return false
 }
 
+// Timed sets when a job started and ended, where the CI system does not say: at
+// its first mark, and now, for it is in the job that somebody says that it ended.
+func Timed(a *ci.Attempt, now time.Time) {
+	if a.StartedAt.IsZero() && len(a.Steps) > 0 {
+		a.StartedAt = a.Steps[0].StartedAt
+	}
+	if a.State == ci.Finished && a.FinishedAt.IsZero() {
+		a.FinishedAt = now.UTC().Truncate(time.Millisecond)
+	}
+}
+
 // refOf tells a branch, a tag and a change apart.
 func refOf(p *ci.Pipeline, branch, tag, change string) {
 	switch {

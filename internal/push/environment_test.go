@@ -140,3 +140,25 @@ func FuzzCurrent(f *testing.F) {
 		}
 	})
 }
+
+// A job has a start and an end where it was marked and said to have ended; what
+// the CI system says stays.
+func TestTimed(t *testing.T) {
+	t.Parallel()
+	at := func(minute int) time.Time { return time.Date(2026, 11, 20, 10, minute, 0, 0, time.UTC) }
+	marked := []ci.Step{{Name: "up", StartedAt: at(1)}, {Name: "e2e", StartedAt: at(2)}}
+	for name, c := range map[string]struct {
+		job            ci.Attempt
+		started, ended time.Time
+	}{
+		"marked, ended":   {ci.Attempt{Steps: marked, State: ci.Finished}, at(1), at(9)},
+		"marked, running": {ci.Attempt{Steps: marked}, at(1), time.Time{}},
+		"not marked":      {ci.Attempt{State: ci.Finished}, time.Time{}, at(9)},
+		"said":            {ci.Attempt{Steps: marked, State: ci.Finished, StartedAt: at(0), FinishedAt: at(5)}, at(0), at(5)},
+	} {
+		push.Timed(&c.job, at(9))
+		if !c.job.StartedAt.Equal(c.started) || !c.job.FinishedAt.Equal(c.ended) {
+			t.Errorf("%s: %v to %v", name, c.job.StartedAt, c.job.FinishedAt)
+		}
+	}
+}
