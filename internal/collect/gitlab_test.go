@@ -157,7 +157,9 @@ func tableOf(t *testing.T, s *store.Store, w *gitlabtest.World, query string) []
 }
 
 // A failer is told what is wrong.
-type failer interface{ Errorf(format string, args ...any) }
+type failer interface {
+	Errorf(format string, args ...any)
+}
 
 // complete compares all that is stored of the world with the truth, and tells
 // the failer what differs.
