@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -21,15 +22,12 @@ const (
 	ByRunner  = "runner"
 )
 
-// maxPrice is per minute of a runner, in whatever money.
-const maxPrice = 1e6
-
 // Costs are the minutes on runners, and what they cost.
 type Costs struct {
 	From  Time      `json:"from"`
 	To    Time      `json:"to"`
 	By    string    `json:"by"`
-	Price *float64  `json:"price_per_minute"` // as asked for; null: not said
+	Price *float64  `json:"price_per_minute"` // as asked for; null: each project has its own
 	Total Minutes   `json:"total"`
 	Items []Expense `json:"items"` // the greatest first
 	// Truncated: there are more than 1,000; total has them all.
@@ -42,7 +40,9 @@ type Minutes struct {
 	RunnerS  float64  `json:"runner_s"`
 	RetriedS float64  `json:"retried_s"` // of these, attempts that were followed by another
 	FailedS  float64  `json:"failed_s"`  // and those that failed
-	Cost     *float64 `json:"cost"`      // RunnerS at the price
+	// Cost is RunnerS at the price asked for, or else of their projects; null: of
+	// one of them nobody said what a minute costs.
+	Cost *float64 `json:"cost"`
 
 	runMS, retriedMS, failedMS int64
 }
@@ -69,8 +69,8 @@ func ParseCost(q url.Values) (by string, price *float64, err error) {
 		return by, nil, err
 	}
 	p, err := strconv.ParseFloat(said, 64)
-	if err != nil || !(p >= 0 && p <= maxPrice) {
-		return "", nil, &FieldError{"price", fmt.Sprintf("It is what a minute of a runner costs, from 0 to %g.", maxPrice)}
+	if err != nil || !(p >= 0 && p <= ci.MaxPrice) {
+		return "", nil, &FieldError{"price", fmt.Sprintf("It is what a minute of a runner costs, from 0 to %g.", ci.MaxPrice)}
 	}
 	return by, &p, nil
 }
@@ -93,16 +93,24 @@ func (a *Analytics) Costs(ctx context.Context, f Filter, by string, price *float
 				return err
 			}
 		}
-		return answer.read(ctx, read, s, names, teams)
+		prices := func(int64) *float64 { return price }
+		if price == nil {
+			settings, err := allSettings(ctx, read)
+			if err != nil {
+				return err
+			}
+			prices = func(id int64) *float64 { return settings[id].PricePerMinute }
+		}
+		return answer.read(ctx, read, s, names, teams, prices)
 	})
-	if price != nil {
-		answer.pay(*price)
+	if price != nil && answer.Total.Attempts == 0 {
+		answer.Total.Cost = new(0.0)
 	}
 	return answer, err
 }
 
 // read adds up by project and, where asked for, job or runner.
-func (c *Costs) read(ctx context.Context, read *store.Reading, s *scope, names, teams map[int64]string) error {
+func (c *Costs) read(ctx context.Context, read *store.Reading, s *scope, names, teams map[int64]string, prices func(int64) *float64) error {
 	var args arguments
 	column := map[string]string{ByJob: "j.name", ByRunner: "COALESCE(j.runner_name, j.runner_id)"}[c.By]
 	if column == "" {
@@ -123,6 +131,9 @@ func (c *Costs) read(ctx context.Context, read *store.Reading, s *scope, names, 
 			return err
 		}
 		m := Minutes{Attempts: attempts, runMS: run, retriedMS: retried, failedMS: failed}
+		if p := prices(id); p != nil {
+			m.Cost = new(float64(run) / 60_000 * *p)
+		}
 		c.Total.add(m)
 		key, e := c.expense(names[id], teams[id], of)
 		if groups[key] == nil {
@@ -172,6 +183,14 @@ func (c *Costs) expense(project, team string, of *string) (string, Expense) {
 }
 
 func (m *Minutes) add(o Minutes) {
+	switch {
+	case m.Attempts == 0:
+		m.Cost = o.Cost
+	case m.Cost != nil && o.Cost != nil:
+		m.Cost = new(*m.Cost + *o.Cost)
+	default:
+		m.Cost = nil
+	}
 	m.Attempts += o.Attempts
 	m.runMS += o.runMS
 	m.retriedMS += o.retriedMS
@@ -191,13 +210,5 @@ func (c *Costs) rank(groups map[string]*Expense, order []string) {
 	slices.SortStableFunc(c.Items, func(x, y Expense) int { return cmp.Compare(y.RunnerS, x.RunnerS) })
 	if len(c.Items) > maxJobs {
 		c.Items, c.Truncated = c.Items[:maxJobs], true
-	}
-}
-
-// pay puts a price on the minutes.
-func (c *Costs) pay(price float64) {
-	c.Total.Cost = new(c.Total.RunnerS / 60 * price)
-	for i := range c.Items {
-		c.Items[i].Cost = new(c.Items[i].RunnerS / 60 * price)
 	}
 }

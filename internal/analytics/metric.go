@@ -38,8 +38,7 @@ func parseMetric(name string) (measure, error) {
 }
 
 func pipelineMetric(name string) measure {
-	switch name {
-	case "active", "wall", "execution", "retry", "queue", "blocked", "gap":
+	if isPart(name) {
 		return ofPipeline(name + "_ms")
 	}
 	if phase, ok := strings.CutPrefix(name, "time_to_"); ok {

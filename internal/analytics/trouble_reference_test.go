@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
 )
@@ -256,7 +257,43 @@ func TestCostsAgreeWithTheSlowWay(t *testing.T) {
 				agree(t, by+k, e.Share, all[k].run/total.run)
 			}
 		}
+		w.checkPrices(t, f)
 	})
+}
+
+// Without a price that is asked for, each project has its own.
+func (w *trouble) checkPrices(t *testing.T, f analytics.Filter) {
+	t.Helper()
+	for name, price := range map[string]float64{"a/one": 0.6, "b/three": 6} {
+		p, err := w.store.Project(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := w.analytics.Costs(t.Context(), f, analytics.ByRunner, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before.Total.Cost != nil {
+			t.Errorf("it costs %g, and of %s nobody said what a minute costs", *before.Total.Cost, name)
+		}
+		if err := w.store.SetSettings(t.Context(), p, ci.Settings{PricePerMinute: &price}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := w.analytics.Costs(t.Context(), f, analytics.ByProject, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 0.0
+	for _, e := range got.Items {
+		each := e.RunnerS / 100
+		if *e.Project == "b/three" {
+			each = e.RunnerS / 10
+		}
+		agree(t, "cost of "+*e.Project, *e.Cost, each)
+		want += each
+	}
+	agree(t, "total cost", *got.Total.Cost, want)
 }
 
 func TestCompareAgreesWithTheSlowWay(t *testing.T) {

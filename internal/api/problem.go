@@ -40,6 +40,15 @@ type FieldProblem struct {
 // Error implements error.
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 
+// WhyNot is what to tell somebody who may not do something: why, and whom to
+// ask. Empty: it is another problem.
+func (p *Problem) WhyNot() string {
+	if p.Status != http.StatusForbidden {
+		return ""
+	}
+	return p.Detail
+}
+
 // The kinds of problems. They are documented in docs/api.md, under these names.
 const (
 	kindInvalid      = "invalid-report"

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
@@ -62,7 +63,7 @@ func (a *API) putSettings(w http.ResponseWriter, r *http.Request) error {
 	defer free()
 	settings, err := parseSettings(body)
 	if err == nil {
-		err = settings.Validate(a.store.ServerDefinitions())
+		err = analytics.CheckSettings(settings, a.store.ServerDefinitions())
 	}
 	if invalid, ok := errors.AsType[*ci.InvalidError](err); ok {
 		return invalidSettings(invalid)
@@ -70,7 +71,7 @@ func (a *API) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := a.store.SetSettings(r.Context(), project, settings); err != nil {
 		return err
 	}
-	project.DefaultBranch = settings.DefaultBranch
+	project.DefaultBranch, project.Team = settings.DefaultBranch, settings.Team
 	v, err := a.settingsOf(r, project)
 	if err != nil {
 		return err

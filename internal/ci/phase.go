@@ -125,9 +125,7 @@ func (ps Phases) addSteps(byName map[string]*PhaseTimes, attempts []*AttemptReco
 		}
 		t := &PhaseTimes{Phase: p.Name}
 		for _, a := range attempts {
-			if a.Legacy == "" && len(a.Steps) > 0 && p.has(&a.Attempt) {
-				t.addSteps(p.stepsOf(a))
-			}
+			t.addSteps(p.StepsOf(a))
 		}
 		if t.Attempts > 0 {
 			byName[p.Name] = t
@@ -135,9 +133,12 @@ func (ps Phases) addSteps(byName map[string]*PhaseTimes, attempts []*AttemptReco
 	}
 }
 
-// stepsOf returns the steps of the phase, out of the first source that tells
-// of one: several sources tell of the same steps.
-func (p *Phase) stepsOf(a *AttemptRecord) (mine []Step) {
+// StepsOf returns the attempt's steps that are of the phase, out of the first
+// source that tells of one: several sources tell of the same steps.
+func (p *Phase) StepsOf(a *AttemptRecord) (mine []Step) {
+	if a.Legacy != "" || len(p.Steps) == 0 || len(a.Steps) == 0 || !p.has(&a.Attempt) {
+		return nil
+	}
 	for _, s := range a.Steps {
 		if matchesAny(p.Steps, s.Name) && (len(mine) == 0 || mine[0].Source == s.Source) {
 			mine = append(mine, s)

@@ -14,12 +14,19 @@ type Settings struct {
 	// DefaultBranch is the branch whose pipelines are on_default_branch; empty:
 	// nobody has said which. It holds for pipelines that come from then on.
 	DefaultBranch string   `json:"default_branch,omitempty"`
+	Team          string   `json:"team,omitempty"` // whose it is; empty: nobody has said
 	Phases        Phases   `json:"phases,omitempty"`
 	LateAfterS    *float64 `json:"late_after_s,omitempty"` // seconds
 	// Milestones and Objectives are for those who show figures; no row is
 	// derived by them.
 	Milestones []Milestone `json:"milestones,omitempty"`
 	Objectives []Objective `json:"objectives,omitempty"`
+	// PricePerMinute is what a minute of a runner costs, in whatever money; nil:
+	// nobody has said.
+	PricePerMinute *float64 `json:"price_per_minute,omitempty"`
+	// KeepDays is how many days after their creation pipelines are kept; 0: for
+	// ever.
+	KeepDays int `json:"keep_days,omitempty"`
 }
 
 // A Milestone is an instant of a pipeline: the first start or the last finish
@@ -37,7 +44,18 @@ type Objective struct {
 	MaxS       float64 `json:"max_s"`      // seconds
 }
 
-const maxObjectives = 100 // objectives, and milestones, of a project
+// The limits of settings.
+const (
+	maxObjectives = 100    // objectives, and milestones, of a project
+	maxKeepDays   = 36_500 // that pipelines are kept, if not for ever
+	MaxPrice      = 1e6    // of a minute of a runner, in whatever money
+)
+
+// Kept are the settings without what stands with the project itself.
+func (s Settings) Kept() Settings {
+	s.DefaultBranch, s.Team = "", ""
+	return s
+}
 
 // Definitions are the server's with the project's own in their place.
 func (s Settings) Definitions(server Definitions) Definitions {
@@ -55,6 +73,13 @@ func (s Settings) Definitions(server Definitions) Definitions {
 func (s Settings) Validate(server Definitions) error {
 	v := &validator{}
 	v.text("/default_branch", s.DefaultBranch, MaxText, false)
+	v.text("/team", s.Team, MaxText, false)
+	if s.KeepDays < 0 || s.KeepDays > maxKeepDays {
+		v.bad("/keep_days", "must be from 1 to 36500, or absent: for ever")
+	}
+	if p := s.PricePerMinute; p != nil && !(*p >= 0 && *p <= MaxPrice) {
+		v.bad("/price_per_minute", "must be from 0 to 1000000")
+	}
 	if l := s.LateAfterS; l != nil && (math.IsNaN(*l) || *l < 0 || *l > MaxLateAfter.Seconds()) {
 		v.bad("/late_after_s", "must be from 0 to 86400")
 		s.LateAfterS = nil
@@ -73,6 +98,9 @@ func (s Settings) Validate(server Definitions) error {
 	for i, m := range s.Milestones {
 		at := "/milestones/" + strconv.Itoa(i)
 		v.text(at+"/name", m.Name, MaxPattern, true)
+		if slices.ContainsFunc(s.Milestones[:i], func(o Milestone) bool { return o.Name == m.Name }) {
+			v.bad(at+"/name", "is the name of another milestone")
+		}
 		if m.At != "start" && m.At != "finish" {
 			v.bad(at+"/at", `must be "start" or "finish"`)
 		}

@@ -62,6 +62,7 @@ func (d *Dashboard) Register(handle func(pattern string, scope store.Scope, h Ha
 	handle("GET /{$}", "", d.home)
 	handle("GET /setup", "", d.setup)
 	handle("GET /p/{rest...}", store.ScopeRead, d.route)
+	handle("POST /p/{rest...}", store.ScopeRead, ownSite(d.post))
 	for _, page := range []string{"pipelines", "jobs", "flaky", "queue", "dora"} {
 		handle("GET /"+page, store.ScopeRead, d.everywhere(page))
 	}

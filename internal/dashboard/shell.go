@@ -198,7 +198,7 @@ func tabs(project, here, query string) []Tab {
 		Tab{Name: "Flaky", Href: base + "/flaky", Key: "f"}, Tab{Name: "Queue", Href: base + "/queue", Key: "q"},
 		Tab{Name: "DORA", Href: base + "/dora", Key: "d"})
 	if project != "" {
-		all = append(all, Tab{Name: "Compare", Href: base + "/compare", Key: "c"})
+		all = append(all, Tab{Name: "Compare", Href: base + "/compare", Key: "c"}, Tab{Name: "Settings", Href: base + "/settings", Key: "s"})
 	}
 	for i := range all {
 		all[i].Here = all[i].Name == here

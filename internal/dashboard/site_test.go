@@ -136,7 +136,7 @@ func (p *site) do(t *testing.T, r *http.Request, status int) (string, http.Heade
 func pages() []string {
 	const shop = "/p/acme/shop"
 	return []string{
-		"/", "/pipelines", "/jobs", "/flaky", "/queue", "/dora", "/about/metrics", shop, shop + "/-/pipelines", shop + "/-/jobs", shop + "/-/flaky", shop + "/-/queue", shop + "/-/dora", shop + "/-/compare", shop + "/-/jobs/e2e:checkout",
+		"/", "/pipelines", "/jobs", "/flaky", "/queue", "/dora", "/about/metrics", shop, shop + "/-/pipelines", shop + "/-/jobs", shop + "/-/flaky", shop + "/-/queue", shop + "/-/dora", shop + "/-/compare", shop + "/-/settings", shop + "/-/jobs/e2e:checkout",
 	}
 }
 

@@ -230,6 +230,8 @@ func (d *Dashboard) answer(w http.ResponseWriter, r *http.Request, v *view, page
 	switch {
 	case page == "badge.svg" && argument == "" && v.project.Name != "":
 		return d.badge(w, r, v)
+	case page == "settings" && argument == "" && v.project.Name != "":
+		return d.settingsPage(w, r, v)
 	case page == "data":
 		return d.data(w, r, v, argument)
 	case page == "pipelines" && argument != "":

@@ -30,23 +30,10 @@ func (s *Store) Export(ctx context.Context, after Position) (all []ci.Report, la
 	if err != nil || len(keys) == 0 {
 		return nil, after, err
 	}
-	byKey := make(map[key]*loaded, len(keys))
-	const bounds = "(SELECT project_id, id FROM pipelines WHERE (project_id, id) > ($1, $2) AND (project_id, id) <= ($3, $4)) AS staged"
-	for _, part := range []struct {
-		query string
-		scan  func(*sql.Rows) error
-	}{
-		{selectPipelines, func(rows *sql.Rows) error {
-			k, l, err := scanPipeline(rows)
-			byKey[k] = l
-			return err
-		}},
-		{selectJobs, func(rows *sql.Rows) error { return scanJob(rows, byKey) }},
-		{selectSteps, func(rows *sql.Rows) error { return scanStep(rows, byKey) }},
-	} {
-		if err := s.read(ctx, fmt.Sprintf(part.query, bounds), part.scan, after.project, after.id, last.project, last.id); err != nil {
-			return nil, after, err
-		}
+	byKey, err := s.readWhole(ctx, "(SELECT project_id, id FROM pipelines WHERE (project_id, id) > ($1, $2) AND (project_id, id) <= ($3, $4)) AS staged",
+		after.project, after.id, last.project, last.id)
+	if err != nil {
+		return nil, after, err
 	}
 	for _, k := range keys {
 		if l := byKey[k]; l != nil { // deleted by hand just now

@@ -59,8 +59,7 @@ type execer interface {
 }
 
 func (s *Store) keepSettings(ctx context.Context, db execer, id int64, settings ci.Settings) error {
-	settings.DefaultBranch = "" // it stands with the project
-	text, err := json.Marshal(settings)
+	text, err := json.Marshal(settings.Kept())
 	if err != nil {
 		return fmt.Errorf("write settings: %w", err)
 	}
@@ -113,7 +112,7 @@ func (s *Store) Settings(ctx context.Context, p Project) (settings ci.Settings, 
 	if err == nil && text != "" {
 		err = json.Unmarshal([]byte(text), &settings)
 	}
-	settings.DefaultBranch = p.DefaultBranch
+	settings.DefaultBranch, settings.Team = p.DefaultBranch, p.Team
 	return settings, err
 }
 
@@ -128,8 +127,8 @@ func (s *Store) SetSettings(ctx context.Context, p Project, settings ci.Settings
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	defer func() { _ = tx.Rollback() }() // no-op once committed
-	if _, err := tx.ExecContext(ctx, "UPDATE projects SET default_branch = $1 WHERE id = $2", nullText(settings.DefaultBranch), p.ID); err != nil {
-		return fmt.Errorf("%w: set the default branch: %w", ErrAway, err)
+	if _, err := tx.ExecContext(ctx, "UPDATE projects SET default_branch = $1, team = $2 WHERE id = $3", nullText(settings.DefaultBranch), nullText(settings.Team), p.ID); err != nil {
+		return fmt.Errorf("%w: set the default branch and the team: %w", ErrAway, err)
 	}
 	if err := s.keepSettings(ctx, tx, p.ID, settings); err != nil {
 		return fmt.Errorf("%w: %w", ErrAway, err)

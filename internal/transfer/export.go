@@ -66,7 +66,7 @@ func (e *exporter) projects(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			settings.DefaultBranch = "" // it stands with the project
+			settings = settings.Kept()
 			l := line{Project: &project{p.Name, p.DefaultBranch, p.Team, p.Number, p.E2eJobs, p.Schedules, p.Packages, nil}}
 			if !reflect.ValueOf(settings).IsZero() {
 				l.Project.Settings = &settings

@@ -172,7 +172,7 @@ func (run *importRun) settle(ctx context.Context, p *project) error {
 		return err
 	}
 	settings := *p.Settings
-	settings.DefaultBranch, decided.DefaultBranch = decided.DefaultBranch, ""
+	settings.DefaultBranch, settings.Team, decided = decided.DefaultBranch, decided.Team, decided.Kept()
 	if !reflect.ValueOf(decided).IsZero() {
 		return nil
 	}

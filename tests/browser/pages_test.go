@@ -12,7 +12,7 @@ func pages(s *site) []string {
 	project := "/p/" + s.planted.Project
 	return []string{
 		"/", "/pipelines", "/jobs", "/about/metrics", "/api/docs",
-		project, project + "/-/pipelines", project + "/-/jobs", project + "/-/jobs/" + s.planted.Job, project + "/-/flaky", project + "/-/queue", project + "/-/compare", project + "/-/dora",
+		project, project + "/-/pipelines", project + "/-/jobs", project + "/-/jobs/" + s.planted.Job, project + "/-/flaky", project + "/-/queue", project + "/-/compare", project + "/-/dora", project + "/-/settings",
 	}
 }
 
