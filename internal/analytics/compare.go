@@ -63,6 +63,9 @@ type Asked struct {
 	BaseS      *float64 `json:"base_s"` // null: no values
 	HeadS      *float64 `json:"head_s"`
 	Gain       *Gain    `json:"gain"` // null: a side has no values
+	// ObjectiveS is what the project of the head wants this percentile to be at
+	// most; null: it does not say, or there are several projects.
+	ObjectiveS *float64 `json:"objective_s"`
 }
 
 // A Gain is by how much the head is above the base, in seconds.
@@ -118,18 +121,22 @@ func (a *Analytics) Compare(ctx context.Context, base, head Filter, metric strin
 	c := &Comparison{Base: sideOf(&base), Head: sideOf(&head), Metrics: []Difference{}, Jobs: []Difference{}}
 	err := a.store.Read(ctx, func(ctx context.Context, read *store.Reading) error {
 		var sides [2]*compared
+		var wanting []project // those of the head, which comes last
 		for i, f := range []*Filter{&base, &head} {
 			found, err := projects(ctx, read, f)
 			if err != nil {
 				return err
 			}
+			wanting = found
 			if sides[i], err = (&scope{f, found}).compared(ctx, read, metric); err != nil {
 				return err
 			}
 		}
 		c.fill(sides[0], sides[1])
 		c.Asked = asked(metric, percentile, sides[0].curve, sides[1].curve)
-		return nil
+		var err error
+		c.Asked.ObjectiveS, err = maximum(ctx, read, wanting, metric, percentile)
+		return err
 	})
 	return c, err
 }

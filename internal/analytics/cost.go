@@ -36,10 +36,10 @@ type Costs struct {
 
 // Minutes are what attempts took on runners.
 type Minutes struct {
-	Attempts int64    `json:"attempts"`
-	RunnerS  float64  `json:"runner_s"`
-	RetriedS float64  `json:"retried_s"` // of these, attempts that were followed by another
-	FailedS  float64  `json:"failed_s"`  // and those that failed
+	Attempts int64   `json:"attempts"`
+	RunnerS  float64 `json:"runner_s"`
+	RetriedS float64 `json:"retried_s"` // of these, attempts that were followed by another
+	FailedS  float64 `json:"failed_s"`  // and those that failed
 	// Cost is RunnerS at the price asked for, or else of their projects; null: of
 	// one of them nobody said what a minute costs.
 	Cost *float64 `json:"cost"`

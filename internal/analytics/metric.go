@@ -24,17 +24,19 @@ func parseMetric(name string) (measure, error) {
 		return pipelineMetric(name), nil
 	}
 	if rest == "" {
-		return nil, &FieldError{"metric", "Name the job after the colon."}
+		return nil, &FieldError{"metric", "Name the job or phase after the colon."}
 	}
 	switch kind {
 	case "job_run":
 		return ofJob(rest, "run_ms", ResultOK), nil
 	case "job_queue":
 		return ofJob(rest, "queue_ms", ""), nil
+	case "end_of":
+		return ofPhase(rest, "time_to_ms + f.span_ms"), nil
 	case "step":
 		return stepMetric(rest)
 	}
-	return nil, &FieldError{"metric", "It is active, wall, one of its parts, time_to_PHASE, PHASE, PHASE_work, job_run:JOB, job_queue:JOB or step:JOB/STEP."}
+	return nil, &FieldError{"metric", "It is active, wall, one of its parts, time_to_PHASE, PHASE, PHASE_work, end_of:PHASE, job_run:JOB, job_queue:JOB or step:JOB/STEP."}
 }
 
 func pipelineMetric(name string) measure {

@@ -1,10 +1,28 @@
 package analytics
 
 import (
+	"context"
+	"fmt"
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
+
+// maxObjectives is how many an answer has at the most.
+const maxObjectives = 200
+
+// Objectives are what the filter's projects want figures to be, and what they
+// are in the filter's window.
+type Objectives struct {
+	From  Time        `json:"from"`
+	To    Time        `json:"to"`
+	Items []Objective `json:"items"` // by project, in the order of its settings
+	// Truncated: there are more than 200; the rest was not looked at.
+	Truncated bool `json:"truncated"`
+}
 
 // leastJudged is how many values an objective is judged by, at the least.
 const leastJudged = 5
@@ -22,14 +40,90 @@ type Objective struct {
 	IsMissed bool `json:"is_missed"`
 }
 
-// objective judges values in seconds, in any order.
-func objective(project string, o ci.Objective, values []float64) Objective {
-	if len(values) == 0 {
-		return judged(project, o, 0, nil)
-	}
-	return judged(project, o, int64(len(values)), new(percentile(slices.Sorted(slices.Values(values)), o.Percentile)))
+// objective judges values in milliseconds, whose order it changes.
+func objective(project string, o ci.Objective, ms []int64) Objective {
+	s := summaryOf(ms, o.Percentile)
+	return judgedBy(project, o, s.Count, s.Percentiles.at(o.Percentile))
 }
 
-func judged(project string, o ci.Objective, count int64, value *float64) Objective {
+func judgedBy(project string, o ci.Objective, count int64, value *float64) Objective {
 	return Objective{project, o.Metric, o.Percentile, o.MaxS, count, value, count >= leastJudged && value != nil && *value > o.MaxS}
+}
+
+// Objectives judges the objectives of the filter's projects.
+func (a *Analytics) Objectives(ctx context.Context, f Filter) (Objectives, error) {
+	answer := Objectives{From: Time(f.Window.From), To: Time(f.Window.To), Items: []Objective{}}
+	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
+		settings, err := allSettings(ctx, read)
+		if err != nil {
+			return err
+		}
+		names, err := s.names(ctx, read)
+		if err != nil {
+			return err
+		}
+		var wanted []project
+		for id, name := range names {
+			if len(settings[id].Objectives) > 0 {
+				wanted = append(wanted, project{id, name})
+			}
+		}
+		slices.SortFunc(wanted, func(x, y project) int { return strings.Compare(x.name, y.name) })
+		for _, p := range wanted {
+			one := &scope{Filter: s.Filter, projects: []project{p}}
+			for _, o := range settings[p.id].Objectives {
+				if answer.Truncated = len(answer.Items) == maxObjectives; answer.Truncated {
+					return nil
+				}
+				got, err := one.objective(ctx, read, p.name, o)
+				if err != nil {
+					return fmt.Errorf("judge an objective of %s: %w", p.name, err)
+				}
+				answer.Items = append(answer.Items, got)
+			}
+		}
+		return nil
+	})
+	return answer, err
+}
+
+// objective reads one figure. A metric that is none any more has no values.
+func (s *scope) objective(ctx context.Context, read *store.Reading, name string, o ci.Objective) (Objective, error) {
+	measured, err := parseMetric(o.Metric)
+	if err != nil {
+		return judgedBy(name, o, 0, nil), nil
+	}
+	var args arguments
+	var count int64
+	var value store.Floats
+	text := "SELECT COUNT(*), " + read.Percentiles("m.v", o.Percentile) + " FROM (" + measured(s, &args, s.Window) + ") m"
+	err = read.Rows(ctx, text, args, func(scan store.Scan) error { return scan(&count, &value) })
+	if err != nil || len(value) == 0 {
+		return judgedBy(name, o, count, nil), err
+	}
+	return judgedBy(name, o, count, new(value[0]/1000)), nil
+}
+
+// maximum is what the only one of the projects wants a percentile of a metric
+// to be at most; nil: it does not say.
+func maximum(ctx context.Context, read *store.Reading, projects []project, metric string, percentile float64) (*float64, error) {
+	if len(projects) != 1 {
+		return nil, nil //nolint:nilnil // null is an answer
+	}
+	settings, err := allSettings(ctx, read)
+	for _, o := range settings[projects[0].id].Objectives {
+		if o.Metric == metric && math.Abs(o.Percentile-percentile) < 1e-9 {
+			return &o.MaxS, err
+		}
+	}
+	return nil, err
+}
+
+// Table has a row for each objective.
+func (o Objectives) Table() Table {
+	t := Table{Columns: []string{"project", "metric", "percentile", "max_s", "count", "value_s", "is_missed"}}
+	for _, i := range o.Items {
+		t.Rows = append(t.Rows, []any{i.Project, i.Metric, i.Percentile, i.MaxS, i.Count, i.ValueS, i.IsMissed})
+	}
+	return t
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
@@ -66,11 +67,7 @@ func (a *Analytics) Preview(ctx context.Context, p store.Project, s ci.Settings)
 		for i, by := range []ci.Definitions{before, after} {
 			r.Derive(by, r.BranchInForce)
 			answer.place(jobs, by.Phases, r.Record, i == 1)
-			if i == 0 {
-				was.add(r.Record, now.Milestones)
-			} else {
-				will.add(r.Record, s.Milestones)
-			}
+			[]tried{was, will}[i].add(r.Record)
 		}
 		answer.From = r.CreatedAt
 		if r.OnDefault && isOK(r.Record) {
@@ -87,7 +84,7 @@ func (a *Analytics) Preview(ctx context.Context, p store.Project, s ci.Settings)
 		return cmp.Or(cmp.Compare(changed(y), changed(x)), cmp.Compare(rowOf(after.Phases, x), rowOf(after.Phases, y)),
 			cmp.Compare(x.Job, y.Job), cmp.Compare(x.Step, y.Step), cmp.Compare(x.Stage, y.Stage))
 	})
-	answer.compare(was, will, slices.Concat(Metrics(s, server), Metrics(now, server)))
+	answer.compare(was, will, slices.Concat(Metrics(s, server), Metrics(now, server)), s.Milestones)
 	for _, o := range s.Objectives {
 		answer.Objectives = append(answer.Objectives, objective(p.Name, o, will[o.Metric]))
 	}
@@ -144,8 +141,8 @@ func (p *Preview) place(jobs map[PreviewJob]*PreviewJob, phases ci.Phases, rec *
 	}
 }
 
-// tried are values in seconds by metric.
-type tried map[string][]float64
+// tried are values in milliseconds by metric.
+type tried map[string][]int64
 
 // isOK tells whether the durations of a pipeline count.
 func isOK(rec *ci.Record) bool {
@@ -159,13 +156,13 @@ func partMetrics() []string {
 
 func isPart(metric string) bool { return slices.Contains(partMetrics(), metric) }
 
-func (t tried) add(rec *ci.Record, milestones []ci.Milestone) {
+func (t tried) add(rec *ci.Record) {
 	if !rec.OnDefault || !isOK(rec) {
 		return
 	}
 	put := func(metric string, ms *int64) {
 		if ms != nil {
-			t[metric] = append(t[metric], float64(*ms)/1000)
+			t[metric] = append(t[metric], *ms)
 		}
 	}
 	if p := rec.Parts; p != nil {
@@ -178,42 +175,16 @@ func (t tried) add(rec *ci.Record, milestones []ci.Milestone) {
 		put(metricTimeTo+f.Phase, f.TimeToMS)
 		put(f.Phase, f.SpanMS)
 		put(f.Phase+"_work", f.WorkMS)
-		for _, m := range milestones {
-			if m.Phase != f.Phase {
-				continue
-			}
-			ms := f.TimeToMS
-			if m.At == "finish" && ms != nil {
-				if f.SpanMS == nil {
-					continue
-				}
-				ms = new(*ms + *f.SpanMS)
-			}
-			put(metricMilestone+m.Name, ms)
+		if f.TimeToMS != nil && f.SpanMS != nil {
+			put(ci.MetricEndOf+f.Phase, new(*f.TimeToMS+*f.SpanMS))
 		}
 	}
 }
 
-// summary of values in seconds, of which p50, p80 and p95 are told.
-func summaryOf(values []float64) Summary {
-	s := Summary{Count: int64(len(values))}
-	if len(values) == 0 {
-		return s
-	}
-	ordered, sum := slices.Sorted(slices.Values(values)), 0.0
-	for _, v := range values {
-		sum += v
-	}
-	s.MeanS, s.Percentiles = new(sum/float64(len(values))), Percentiles{}
-	for _, f := range []float64{.5, .8, .95} {
-		s.Percentiles[percentileName(f)] = percentile(ordered, f)
-	}
-	return s
-}
-
 // compare sums up each metric that there are values of, in the order given. Of
-// wall and its parts, which no phase changes, it tells where they change.
-func (p *Preview) compare(was, will tried, metrics []string) {
+// wall and its parts, which no phase changes, it tells where they change, and of
+// ends of phases where they are milestones.
+func (p *Preview) compare(was, will tried, metrics []string, milestones []ci.Milestone) {
 	seen := map[string]bool{}
 	for _, m := range metrics {
 		if seen[m] || len(was[m])+len(will[m]) == 0 {
@@ -223,6 +194,9 @@ func (p *Preview) compare(was, will tried, metrics []string) {
 		if m != metricActive && isPart(m) && slices.Equal(was[m], will[m]) {
 			continue
 		}
-		p.Figures = append(p.Figures, PreviewFigure{m, summaryOf(was[m]), summaryOf(will[m])})
+		if strings.HasPrefix(m, ci.MetricEndOf) && !slices.ContainsFunc(milestones, func(o ci.Milestone) bool { return o.Metric() == m }) {
+			continue
+		}
+		p.Figures = append(p.Figures, PreviewFigure{m, summaryOf(was[m], .5, .8, .95), summaryOf(will[m], .5, .8, .95)})
 	}
 }

@@ -24,6 +24,7 @@ func TestPreviewComesTrue(t *testing.T) {
 			Phases:     ci.Phases{{Name: "e2e", Jobs: []string{"e2e*"}}, {Name: "pulls", Jobs: []string{"*"}, Steps: []string{"up"}}, {Name: "rest", Jobs: []string{"*"}}},
 			LateAfterS: new(0.0),
 			Objectives: []ci.Objective{{Metric: "rest", Percentile: .9, MaxS: 1}, {Metric: "e2e", Percentile: .5, MaxS: 1e6}, {Metric: "pulls_work", Percentile: .5, MaxS: 0}},
+			Milestones: []ci.Milestone{{Name: "done", Phase: "e2e", At: "finish"}},
 			KeepDays:   10,
 		}
 		q := "project=acme/shop&range=90d"
@@ -46,7 +47,7 @@ func TestPreviewComesTrue(t *testing.T) {
 			t.Fatal(err)
 		}
 		changed := 0
-		for metric, want := range figures(t, a, q, "active", "time_to_e2e", "e2e", "e2e_work", "rest", "time_to_rest", "pulls_work", "build") {
+		for metric, want := range figures(t, a, q, "active", "time_to_e2e", "e2e", "e2e_work", "rest", "time_to_rest", "pulls_work", "build", "end_of:e2e") {
 			agreeOnSummary(t, "after, "+metric, told[metric].After, want)
 			if want.Count > 0 {
 				changed++

@@ -23,9 +23,9 @@ const (
 const (
 	metricWall   = "wall"
 	metricActive = "active"
-	metricTimeTo = "time_to_" // and the phase
-	metricJob    = "job_run:" // and the job
-	metricStep   = "step:"    // and the job, a slash and the step
+	metricTimeTo = ci.MetricTimeTo // and the phase
+	metricJob    = "job_run:"      // and the job
+	metricStep   = "step:"         // and the job, a slash and the step
 )
 
 // A topic is what a series is about: of one workflow of a project, for

@@ -13,13 +13,10 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
-// metricMilestone is before the name of a milestone, in that of a metric.
-const metricMilestone = "milestone:"
-
 // allSettings are what was decided on projects, by the projects' ids.
 func allSettings(ctx context.Context, read *store.Reading) (map[int64]ci.Settings, error) {
 	all := map[int64]ci.Settings{}
-	err := read.Rows(ctx, "SELECT id, settings FROM project_settings WHERE id <> 0", nil, func(scan store.Scan) error {
+	err := read.Rows(ctx, "SELECT id, settings FROM project_settings WHERE id <> 0 AND settings <> '{}'", nil, func(scan store.Scan) error {
 		var id int64
 		var text string
 		if err := scan(&id, &text); err != nil {
@@ -67,10 +64,7 @@ func CheckSettings(s ci.Settings, server ci.Definitions) error {
 func Metrics(s ci.Settings, server ci.Definitions) []string {
 	all := partMetrics()
 	for _, p := range s.Definitions(server).Phases {
-		all = append(all, metricTimeTo+p.Name, p.Name, p.Name+"_work")
-	}
-	for _, m := range s.Milestones {
-		all = append(all, metricMilestone+m.Name)
+		all = append(all, metricTimeTo+p.Name, p.Name, p.Name+"_work", ci.MetricEndOf+p.Name)
 	}
 	return all
 }
@@ -81,5 +75,5 @@ func isMetric(name string, s ci.Settings, server ci.Definitions) bool {
 	}
 	kind, _, found := strings.Cut(name, ":")
 	_, err := parseMetric(name)
-	return found && err == nil && kind+":" != metricMilestone
+	return found && err == nil && kind+":" != ci.MetricEndOf
 }

@@ -103,6 +103,7 @@ func (a *API) questions() map[string]question {
 		"flaky":                a.flaky,
 		"job":                  plain(a.analytics.Job),
 		"jobs":                 a.jobs,
+		"objectives":           plain(a.analytics.Objectives),
 		"outcomes":             plain(a.analytics.Outcomes),
 		"overview":             plain(a.analytics.Projects),
 		"pipelines":            a.pipelines,

@@ -107,7 +107,7 @@ func TestEveryQuestion(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
 		f := seeded(t, s)
-		for _, name := range []string{"breakdown", "concurrency", "critical-path", "job", "jobs", "outcomes", "overview", "pipelines", "queue", "stats"} {
+		for _, name := range []string{"breakdown", "concurrency", "critical-path", "job", "jobs", "objectives", "outcomes", "overview", "pipelines", "queue", "stats"} {
 			for _, query := range []string{november + "&job=e2e", november + "&job=e2e&vs=none&ref=@all&tz=Europe/Berlin", "job=e2e&ref=nobody"} {
 				f.get(t, "/api/v1/"+name+"?"+query, http.StatusOK)
 				body := f.get(t, "/api/v1/"+name+".csv?"+query, http.StatusOK)

@@ -37,6 +37,22 @@ type Milestone struct {
 	At    string `json:"at"` // "start" or "finish"
 }
 
+// Metric is the name of the metric that says when the milestone is reached,
+// counted from the creation of the pipeline.
+func (m Milestone) Metric() string {
+	if m.At == "finish" {
+		return MetricEndOf + m.Phase
+	}
+	return MetricTimeTo + m.Phase
+}
+
+// What is before a phase in the name of the metric of its first start, and of
+// its last finish.
+const (
+	MetricTimeTo = "time_to_"
+	MetricEndOf  = "end_of:"
+)
+
 // An Objective is what people want a figure to be.
 type Objective struct {
 	Metric     string  `json:"metric"`     // such as "active" or "time_to_e2e"

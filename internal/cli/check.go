@@ -48,7 +48,7 @@ type check struct {
 func (e *env) checkCommand() *cobra.Command {
 	c := &check{}
 	cmd := &cobra.Command{
-		Use:   "check --project PROJECT --max DURATION",
+		Use:   "check --project PROJECT [--max DURATION]",
 		Short: "Hold a project against a budget, in its pipeline",
 		Long: `Hold a percentile of a project's metric against a budget, and say in words what
 it is, what it was, and which part got slower. It asks the database, or a server
@@ -57,7 +57,10 @@ that PMC_TOKEN_FILE names.
 
 The status is 0 within the budget, also where there are too few values to judge
 it; 3 over it; 1 where it could not be found out; 2 where it was called wrongly.`,
-		Example: `  # e2e must begin within 12 minutes of the push in 80 of 100 pipelines
+		Example: `  # the objective that the project's settings have for the p80 of time_to_e2e
+  pipeline-metrics-collector check --project acme/shop --metric time_to_e2e
+
+  # e2e must begin within 12 minutes of the push in 80 of 100 pipelines
   pipeline-metrics-collector check --project acme/shop --metric time_to_e2e --max 12m
 
   # a branch must not be 20 % slower than main; the answer as a comment
@@ -70,7 +73,7 @@ it; 3 over it; 1 where it could not be found out; 2 where it was called wrongly.
 	fs.StringVar(&c.project, "project", "", "the `project`, by its full path")
 	fs.StringVar(&c.metric, "metric", "active", "the `metric`, as docs/numbers.md lists them")
 	fs.StringVar(&c.percentile, "percentile", "0.8", "the `fraction` of values that must be within the budget")
-	fs.StringVar(&c.most, "max", "", "the `duration` that the percentile may reach, such as 12m or 90s")
+	fs.StringVar(&c.most, "max", "", "the `duration` that the percentile may reach, such as 12m or 90s (default without --max-increase the objective in the project's settings)")
 	fs.StringVar(&c.increase, "max-increase", "", "the `percentage` by which it may be above what it is compared with, such as 20%")
 	fs.StringVar(&c.ref, "ref", "", "the `ref` that is judged (default the project's default branch)")
 	fs.StringVar(&c.vsRef, "vs-ref", "", "the `ref` that it is compared with, in the same time")
@@ -105,6 +108,11 @@ func (c *check) run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	if b.MaxS == nil && b.MaxIncrease == nil {
+		if b.MaxS = found.Asked.ObjectiveS; b.MaxS == nil {
+			return &usageError{fmt.Errorf("give --max, --max-increase, or both: what is allowed; the settings of %s have no objective for the percentile %s of %s", c.project, c.percentile, c.metric)}
+		}
+	}
 	v := found.Judge(b)
 	text := v.String()
 	if c.markdown {
@@ -124,9 +132,6 @@ func (c *check) budget() (analytics.Budget, error) {
 	b := analytics.Budget{Least: c.least}
 	if c.project == "" {
 		return b, errors.New("--project must name the project")
-	}
-	if c.most == "" && c.increase == "" {
-		return b, errors.New("give --max, --max-increase, or both: what is allowed")
 	}
 	if c.most != "" {
 		d, err := time.ParseDuration(c.most)

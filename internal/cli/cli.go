@@ -39,6 +39,7 @@ func (e *env) commands() []*cobra.Command {
 		e.migrateCommand(),
 		e.pushCommand(),
 		e.recomputeCommand(),
+		e.pruneCommand(),
 		e.serveCommand(),
 		e.tokenCommand(),
 		e.healthcheckCommand(),

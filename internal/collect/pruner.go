@@ -35,7 +35,7 @@ func (p *Pruner) Run(ctx context.Context) {
 func (p *Pruner) work(ctx context.Context) {
 	done, err := p.Store.Prune(ctx, p.Keep)
 	if done != (store.Pruned{}) {
-		p.Log.InfoContext(ctx, "pruned", "delivery_bodies", done.DeliveryBodies, "deliveries", done.Deliveries, "answers", done.Answers)
+		p.Log.InfoContext(ctx, "pruned", "delivery_bodies", done.DeliveryBodies, "deliveries", done.Deliveries, "answers", done.Answers, "pipelines", done.Pipelines)
 	}
 	if err != nil && ctx.Err() == nil {
 		p.Log.WarnContext(ctx, "pruning waits", "error", err)

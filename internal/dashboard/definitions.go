@@ -43,6 +43,16 @@ func definitions() []definition {
 			"", "metric=e2e, metric=build_work", "ci_phases.span, ci_phases.work",
 		},
 		{
+			"milestone", "Milestones and ends of phases",
+			"A milestone is the first start or the last finish of a phase, counted from the creation of the pipeline. Which there are, and their names, is in the settings of the project. The last finish is the time to the phase and its span together.",
+			"", "metric=time_to_e2e, metric=end_of:e2e", "ci_phases.time_to, ci_phases.span",
+		},
+		{
+			"objective", "Objectives",
+			"What a percentile of a metric should be at most, by the settings of the project. It is missed when the figure of the time and the filter that are shown is above that; of fewer than five values it is never said.",
+			"", "GET /api/v1/objectives", "",
+		},
+		{
 			"job-run", "Job duration",
 			"From the start of an attempt to its finish, of attempts that succeeded.",
 			"Queue time; attempts that failed or were canceled.", "metric=job_run:JOB", "ci_jobs.duration",

@@ -3,7 +3,6 @@ package dashboard
 import (
 	"context"
 	"fmt"
-	"html/template"
 	"math"
 	"time"
 
@@ -42,6 +41,9 @@ func (d *Dashboard) fan(ctx context.Context, v *view, c fanCard) (Card, error) {
 		ID: c.id, Height: c.height, From: v.filter.Window.From, To: v.filter.Window.To, Location: v.filter.Zone,
 		Labels: c.labels, XTicks: c.ticks, Mark: c.mark, Buckets: bucketsOf(a),
 	}
+	var notes []string
+	picture.Gaps, notes = d.gaps(ctx, v, notes)
+	picture.Goals, notes = d.goals(ctx, v, c.metric, notes)
 	var said string
 	if c.dots != nil {
 		if picture.Dots, said, err = c.dots(ctx); err != nil {
@@ -57,13 +59,16 @@ func (d *Dashboard) fan(ctx context.Context, v *view, c fanCard) (Card, error) {
 		card.Empty = &Empty{Text: "There is nothing of this in the time that is shown."}
 		return card, nil
 	}
-	if a.Summary.Count < enough {
-		said = fmt.Sprintf("%s: a p95 needs about %d. ", plural(a.Summary.Count, "value"), enough) + said
+	switch {
+	case a.Summary.Count == 0:
+		notes, said = append(notes, "None of these passed, and percentiles are of those that did."), ""
+	case a.Summary.Count < enough:
+		notes = append(notes, fmt.Sprintf("%s: a p95 needs about %d.", plural(a.Summary.Count, "value"), enough))
 	}
-	if a.Summary.Count == 0 {
-		said = "None of these passed, and percentiles are of those that did."
+	if said != "" {
+		notes = append(notes, said)
 	}
-	card.Note = template.HTML(template.HTMLEscapeString(said)) //nolint:gosec // escaped
+	card.Note = noted(notes)
 	card.Desc = picture.Describe()
 	card.Plots = []chart.Plot{picture.Plot()}
 	return card, nil

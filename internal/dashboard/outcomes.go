@@ -45,6 +45,9 @@ func (d *Dashboard) outcomesCard(ctx context.Context, v *view) (Card, error) {
 		c.Empty = &Empty{Text: "No pipeline was created in this time."}
 		return c, nil
 	}
+	var notes []string
+	picture.Gaps, notes = d.gaps(ctx, v, nil)
+	c.Note = noted(notes)
 	c.Desc = picture.Describe([]string{"passed", "restarted", "failed", "canceled"})
 	c.Plots = []chart.Plot{picture.Plot()}
 	return c, nil
@@ -145,6 +148,9 @@ func (d *Dashboard) whereCard(ctx context.Context, v *view) (Card, error) {
 		c.Empty = &Empty{Text: "Of no pipeline of this time is known where its time went."}
 		return c, nil
 	}
+	var notes []string
+	picture.Gaps, notes = d.gaps(ctx, v, nil)
+	c.Note = noted(notes)
 	c.Desc = "The mean wall time of pipelines in parts. " + picture.Describe(names)
 	c.Plots = []chart.Plot{picture.Plot()}
 	return c, nil

@@ -1,7 +1,9 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"html/template"
 	"strconv"
 	"sync"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/dashboard/chart"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
 // maxDots is how many single pipelines a chart draws.
@@ -22,7 +25,8 @@ func (d *Dashboard) overviewPage(ctx context.Context, v *view) (string, *Page, e
 	wg.Go(func() { b.Findings = d.foundOf(ctx, v) })
 	wg.Go(func() { b.Tiles = d.overviewTiles(ctx, v) })
 	wg.Go(func() { p.Aside = d.lastPipeline(ctx, v) })
-	b.Rows = d.fill(ctx, v, p, []string{"wide duration", "what-slowed"}, []string{"time-to-e2e", "where", "outcomes"}, []string{"jobs"}, []string{"wide typical", "queue-by-hour"})
+	wg.Go(func() { b.Lead = d.missed(ctx, v) })
+	b.Rows = d.fill(ctx, v, p, []string{"wide duration", "what-slowed"}, []string{"time-to-e2e", "where", "outcomes"}, d.milestoneCards(ctx, v), []string{"jobs"}, []string{"wide typical", "queue-by-hour"})
 	wg.Wait()
 	if a, err := d.outcomes(ctx, v); err == nil {
 		p.Sub += " · " + plural(a.Summary.Count, "pipeline")
@@ -45,6 +49,37 @@ func (d *Dashboard) durationCard(ctx context.Context, v *view) (Card, error) {
 
 func (d *Dashboard) timeToE2eCard(ctx context.Context, v *view) (Card, error) {
 	return d.fan(ctx, v, fanCard{id: "time-to-e2e", title: "Time to first e2e job", question: "How long until e2e starts?", define: "time-to-phase", metric: "time_to_e2e", height: 224, ticks: 4})
+}
+
+// shownMilestones is how many milestones of a project have a card.
+const shownMilestones = 3
+
+// milestoneCards are the names of the cards of the project's milestones.
+func (d *Dashboard) milestoneCards(ctx context.Context, v *view) (names []string) {
+	s, err := d.settings(ctx, v)
+	if err != nil {
+		d.Log.WarnContext(ctx, "milestones can't be read", "error", err)
+	}
+	for i := range s.Milestones[:min(len(s.Milestones), shownMilestones)] {
+		names = append(names, "milestone-"+strconv.Itoa(i+1))
+	}
+	return names
+}
+
+// milestoneCard shows when one of the project's milestones was reached.
+func (d *Dashboard) milestoneCard(i int) cardMaker {
+	return func(ctx context.Context, v *view) (Card, error) {
+		s, err := d.settings(ctx, v)
+		if err != nil || i >= len(s.Milestones) {
+			return Card{}, cmp.Or(err, fmt.Errorf("%w: milestone %d", store.ErrUnknown, i+1))
+		}
+		m := s.Milestones[i]
+		question := "How long until the last of " + m.Phase + " finishes?"
+		if m.At == "start" {
+			question = "How long until the first of " + m.Phase + " starts?"
+		}
+		return d.fan(ctx, v, fanCard{id: "milestone-" + strconv.Itoa(i+1), title: m.Name, question: question, define: "milestone", metric: m.Metric(), height: 224, ticks: 4})
+	}
 }
 
 func (d *Dashboard) e2eCard(ctx context.Context, v *view) (Card, error) {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
@@ -35,6 +36,7 @@ func (d *Dashboard) cards() map[string]cardMaker {
 		"job-runners": d.jobRunnersCard, "job-branches": d.jobBranchesCard, "job-reasons": d.jobReasonsCard, "job-runs": d.jobRunsCard,
 		"jobs": d.jobsCard, "all-jobs": d.allJobsCard, "typical": d.typicalCard, "outcomes": d.outcomesCard, "where": d.whereCard, "what-slowed": d.whatSlowedCard,
 		"job-waits": d.jobWaitsCard, "queue-by-hour": d.queueByHourCard, "concurrency": d.concurrencyCard, "queue-by-runner": d.queueByRunnerCard, "queue-by-tags": d.queueByTagsCard,
+		"milestone-1": d.milestoneCard(0), "milestone-2": d.milestoneCard(1), "milestone-3": d.milestoneCard(2),
 		"projects":    d.projectsCard,
 		"differences": d.differencesCard, "job-differences": d.jobDifferencesCard, "curves": d.curvesCard, "what-changed": d.whatChangedCard,
 		"deployments": d.deploymentsCard, "lead-time": d.leadTimeCard, "failures": d.failuresCard, "counted-from": d.countedFromCard,
@@ -61,6 +63,7 @@ type row struct {
 // its place and says so; the page is then not kept.
 func (d *Dashboard) fill(ctx context.Context, v *view, p *Page, rows ...[]string) []row {
 	all := d.cards()
+	rows = slices.DeleteFunc(rows, func(names []string) bool { return len(names) == 0 })
 	made := make([]row, len(rows))
 	var wg sync.WaitGroup
 	for i, names := range rows {

@@ -125,7 +125,9 @@ func settle(q url.Values) {
 		}
 		for i := n - 1; i >= 0; i-- {
 			// What is chosen of a list is always said.
-			if slices.ContainsFunc(names, func(name string) bool { return name != nameAt && name != namePercentile && name != nameOf && strings.TrimSpace(q[name][i]) != "" }) {
+			if slices.ContainsFunc(names, func(name string) bool {
+				return name != nameAt && name != namePercentile && name != nameOf && strings.TrimSpace(q[name][i]) != ""
+			}) {
 				continue
 			}
 			for _, name := range names {
@@ -277,7 +279,7 @@ func phaseFields(q url.Values) fieldList {
 }
 
 func milestoneFields(q url.Values, by ci.Definitions) fieldList {
-	l := fieldList{ID: "milestones", Title: "Milestones", Question: "Which instants does the team wait for?", One: nameMilestone, Hint: "Each is a metric, counted from the creation of the pipeline, and has a card on the overview."}
+	l := fieldList{ID: "milestones", Title: "Milestones", Question: "Which instants does the team wait for?", One: nameMilestone, Hint: "Each has a card on the overview, counted from the creation of the pipeline."}
 	phases := make([]Link, len(by.Phases))
 	for i, p := range by.Phases {
 		phases[i] = Link{p.Name, p.Name}

@@ -135,14 +135,14 @@ func metricWords(metric string) string {
 	case "gap":
 		return "Not known"
 	}
-	if phase, ok := strings.CutPrefix(metric, "time_to_"); ok {
+	if phase, ok := strings.CutPrefix(metric, ci.MetricTimeTo); ok {
 		return "Time to " + phase
 	}
 	if phase, ok := strings.CutSuffix(metric, "_work"); ok {
 		return "Work of " + phase
 	}
-	if name, ok := strings.CutPrefix(metric, "milestone:"); ok {
-		return "Time to " + name
+	if phase, ok := strings.CutPrefix(metric, ci.MetricEndOf); ok {
+		return "Time to end of " + phase
 	}
 	if job, ok := strings.CutPrefix(metric, "job_run:"); ok {
 		return "Duration of " + job

@@ -113,7 +113,7 @@ func TestSettings(t *testing.T) {
 		q.Set("keep_days", "20")
 		q.Set("late_after_s", "30")
 		body = p.send(t, q, "preview", http.StatusOK)
-		for _, want := range []string{"Time to e2e: p80 at most 5m 00s", "Time to tests are through", "older than 20 days would be deleted for good.", "of them are of main."} {
+		for _, want := range []string{"Time to e2e: p80 at most 5m 00s", "Time to end of e2e", "older than 20 days would be deleted for good.", "of them are of main."} {
 			if !strings.Contains(body, want) {
 				t.Errorf("the preview does not say %q", want)
 			}
@@ -154,15 +154,21 @@ func TestWrongSettings(t *testing.T) {
 		p := serve(t, s, nil)
 		first, _ := p.get(t, settingsPath, http.StatusOK)
 		for id, change := range map[string]func(url.Values){
-			"/keep_days":               func(q url.Values) { q.Set("keep_days", "-1") },
-			"/late_after_s":            func(q url.Values) { q.Set("late_after_s", "an hour") },
-			"/price_per_minute":        func(q url.Values) { q.Set("price_per_minute", "NaN") },
-			"/phases/1/name":           func(q url.Values) { q["phase"][1] = "build" },
-			"/phases/0/jobs":           func(q url.Values) { q["jobs"][0] = strings.Repeat("x", 300) },
-			"/milestones/0/phase":      func(q url.Values) { q["milestone"], q["at"], q["of"] = []string{"a"}, []string{"start"}, []string{"b"} },
-			"/objectives/0/metric":     func(q url.Values) { q["metric"], q["percentile"], q["max"] = []string{"time_to_x"}, []string{"0.5"}, []string{"1m"} },
-			"/objectives/0/max_s":      func(q url.Values) { q["metric"], q["percentile"], q["max"] = []string{"e2e"}, []string{"0.5"}, []string{"soon"} },
-			"/objectives/0/percentile": func(q url.Values) { q["metric"], q["percentile"], q["max"] = []string{"e2e"}, []string{"2"}, []string{"1m"} },
+			"/keep_days":          func(q url.Values) { q.Set("keep_days", "-1") },
+			"/late_after_s":       func(q url.Values) { q.Set("late_after_s", "an hour") },
+			"/price_per_minute":   func(q url.Values) { q.Set("price_per_minute", "NaN") },
+			"/phases/1/name":      func(q url.Values) { q["phase"][1] = "build" },
+			"/phases/0/jobs":      func(q url.Values) { q["jobs"][0] = strings.Repeat("x", 300) },
+			"/milestones/0/phase": func(q url.Values) { q["milestone"], q["at"], q["of"] = []string{"a"}, []string{"start"}, []string{"b"} },
+			"/objectives/0/metric": func(q url.Values) {
+				q["metric"], q["percentile"], q["max"] = []string{"time_to_x"}, []string{"0.5"}, []string{"1m"}
+			},
+			"/objectives/0/max_s": func(q url.Values) {
+				q["metric"], q["percentile"], q["max"] = []string{"e2e"}, []string{"0.5"}, []string{"soon"}
+			},
+			"/objectives/0/percentile": func(q url.Values) {
+				q["metric"], q["percentile"], q["max"] = []string{"e2e"}, []string{"2"}, []string{"1m"}
+			},
 		} {
 			q := inputs(t, first)
 			change(q)

@@ -85,15 +85,6 @@ func (s *Store) markDays(ctx context.Context, tx *sql.Tx, groups []*group) ([]da
 	return days, nil
 }
 
-// markProject takes away the bodies of all days of a project.
-func (s *Store) markProject(ctx context.Context, tx *sql.Tx, project int64) error {
-	err := s.lockDays(ctx, tx, false)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, "UPDATE days SET body = NULL, packing = NULL WHERE project_id = $1 AND (body IS NOT NULL OR packing IS NOT NULL)", project)
-	}
-	return err
-}
-
 // lockDays keeps packers from beginning until the transaction of a writer ends:
 // one that began would not see the rows, and the writer not what it began. The
 // packer asks to be alone.

@@ -5,14 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // ErrTaken is why nothing is made up: a project of that name is a real one.
 var ErrTaken = errors.New("there is a project of that name already")
-
-// removeAtOnce is how many pipelines one statement removes, so that reports
-// never wait long for it.
-const removeAtOnce = 500
 
 // MarkDemo makes projects of these names whose pipelines are made up, so that
 // RemoveDemo finds them. The error is ErrTaken where one is a real project.
@@ -63,14 +60,8 @@ func (s *Store) RemoveDemo(ctx context.Context) error {
 }
 
 func (s *Store) removeProject(ctx context.Context, id int64) error {
-	for {
-		n, err := s.removeSome(ctx, id)
-		if err != nil {
-			return fmt.Errorf("remove made-up pipelines: %w", err)
-		}
-		if n == 0 {
-			break
-		}
+	if _, err := s.removePipelines(ctx, id, always, math.MaxInt64); err != nil {
+		return fmt.Errorf("remove made-up pipelines: %w", err)
 	}
 	// Those that are not over stay: who writes may count on them, and SQLite gives
 	// the number to the next project.
@@ -84,38 +75,6 @@ func (s *Store) removeProject(ctx context.Context, id int64) error {
 		return fmt.Errorf("remove a made-up project: %w", err)
 	}
 	return nil
-}
-
-// removeSome removes some pipelines of a project, and says how many.
-func (s *Store) removeSome(ctx context.Context, id int64) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
-	defer cancel()
-	tx, err := s.db.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	defer func() { _ = tx.Rollback() }() // no-op once committed
-	if err := s.markProject(ctx, tx, id); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	const some = "(SELECT id FROM pipelines WHERE project_id = $1 ORDER BY id LIMIT $2)"
-	for _, table := range []string{"steps", "jobs", "phases"} {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE project_id = $1 AND pipeline_id IN "+some, id, int64(removeAtOnce)); err != nil {
-			return 0, fmt.Errorf("%w: %w", ErrAway, err)
-		}
-	}
-	done, err := tx.ExecContext(ctx, "DELETE FROM pipelines WHERE project_id = $1 AND id IN "+some, id, int64(removeAtOnce))
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	n, err := done.RowsAffected()
-	if err == nil {
-		err = tx.Commit()
-	}
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	return n, nil
 }
 
 // readOne reads one row. The error is sql.ErrNoRows or ErrAway.

@@ -337,6 +337,7 @@ var (
 	loadSteps               = statement{keysTable, selectSteps}
 	removeSteps             = statement{keysTable, "DELETE FROM steps WHERE (project_id, pipeline_id) IN (SELECT staged.project_id, staged.id FROM %s)"}
 	removePhases            = statement{keysTable, "DELETE FROM phases WHERE (project_id, pipeline_id) IN (SELECT staged.project_id, staged.id FROM %s)"}
+	removeJobs              = statement{keysTable, "DELETE FROM jobs WHERE (project_id, pipeline_id) IN (SELECT staged.project_id, staged.id FROM %s)"}
 	putPipelines            = statement{pipelinesTable, pipelinesTable.upsert("%s")}
 	putJobs                 = statement{jobsTable, jobsTable.upsert("%s")}
 	insertJobs              = statement{jobsTable, jobsTable.insert("%s")}
@@ -345,7 +346,7 @@ var (
 	insertPhases            = statement{phasesTable, phasesTable.insert("%s")}
 
 	batchStatements = []statement{
-		reportedStatement, insertPipelines, insertReportedPipelines, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases,
+		reportedStatement, insertPipelines, insertReportedPipelines, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases, removeJobs,
 		insertDeliveries, finishDeliveries, lockPipelines, loadShown, loadPhases, putPipelines, putJobs, insertJobs, insertReportedJobs, insertSteps, insertPhases,
 		insertDays, staleDays, packingDays, packDays,
 	}

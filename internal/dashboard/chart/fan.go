@@ -42,6 +42,7 @@ type Fan struct {
 	Dots     []Dot
 	Mark     Mark
 	Gaps     []Gap
+	Goals    []Goal
 	Labels   bool // name the lines at their ends
 	XTicks   int
 }
@@ -52,7 +53,7 @@ func dotKinds() []string { return []string{"passed", "canceled", "restarted", "f
 // Plot draws the fan.
 func (c Fan) Plot() Plot {
 	f := frame{
-		unit: c.Unit, scale: newScale(c.Unit, c.top(), 5), span: span{c.From, c.To}, loc: c.Location,
+		unit: c.Unit, scale: newScale(c.Unit, withGoals(c.top(), c.Goals), 5), span: span{c.From, c.To}, loc: c.Location,
 		height: float64(c.Height), head: 8, xTicks: c.XTicks,
 	}
 	if c.Mark.Text != "" {
@@ -61,6 +62,7 @@ func (c Fan) Plot() Plot {
 	w := &writer{}
 	f.gaps(w, c.Gaps)
 	f.grid(w)
+	f.goals(w, c.Goals)
 	w.stretch(f.plotHeight()+2, func(w *writer) {
 		c.bands(w, f)
 		c.dots(w, f)

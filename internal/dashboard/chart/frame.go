@@ -94,15 +94,67 @@ func (f frame) mark(w *writer, m Mark) {
 		num(p), num(p), num(f.plotHeight()), num(p), dx, anchor, esc(m.Text))
 }
 
-// A Gap is a time of which reports are missing.
-type Gap struct{ From, To time.Time }
+// A Gap is a time of which pipelines are missing.
+type Gap struct {
+	From, To time.Time
+	Missing  int64
+}
+
+// leastGap is how wide a gap is drawn at the least, in percent: one pipeline
+// may be missing at one instant.
+const leastGap = 0.5
 
 func (f frame) gaps(w *writer, all []Gap) {
 	for _, g := range all {
-		if x0, x1 := f.span.of(g.From), f.span.of(g.To); x1 > x0 {
-			w.f(`<g>`)
-			w.rect(x0, x1-x0, 0, f.plotHeight(), "gap")
-			w.f(`<title>Reports are missing here</title></g>`)
+		x0, x1 := f.span.of(g.From), f.span.of(g.To)
+		if g.To.Before(f.span.from) || g.From.After(f.span.to) {
+			continue
 		}
+		if x1-x0 < leastGap {
+			x0 = max(0, min(x0, 100-leastGap))
+			x1 = x0 + leastGap
+		}
+		w.f(`<g>`)
+		w.rect(x0, x1-x0, 0, f.plotHeight(), "gap")
+		w.f(`<title>Pipelines of this time that are missing: %d</title></g>`, g.Missing)
+	}
+}
+
+// A Goal is a value that should not be exceeded.
+type Goal struct {
+	Value    float64
+	Text     string
+	IsMissed bool
+}
+
+// farGoal is how far above all else a goal is still drawn: one far off would
+// flatten all that is below it.
+const farGoal = 1.7
+
+// withGoals is the greatest value that must fit, goals that are near included.
+func withGoals(top float64, goals []Goal) float64 {
+	all := top
+	for _, g := range goals {
+		if top > 0 && g.Value <= top*farGoal {
+			all = max(all, g.Value)
+		}
+	}
+	return all
+}
+
+// goals draws a line for each, and what is beyond it as a zone.
+func (f frame) goals(w *writer, all []Goal) {
+	for _, g := range all {
+		y := f.y(g.Value)
+		if !finite(g.Value) || y < 0 {
+			continue
+		}
+		class := "goal"
+		if g.IsMissed {
+			class = "goal missed"
+		}
+		w.f(`<g class="%s"><title>%s</title>`, class, esc(g.Text))
+		w.rect(0, 100, 0, y, "zone")
+		w.f(`<line x1="0" x2="100%%" y1="%s" y2="%s"/><text x="100%%" dx="-6" y="%s" class="end">%s</text></g>`, num(y), num(y), num(max(y-5, 11)), esc(g.Text))
 	}
 }

@@ -22,6 +22,7 @@ type Stack struct {
 	Keys     []string // classes k-KEY, the lowest part first
 	Bars     []Bar
 	Mark     Mark
+	Gaps     []Gap
 	XTicks   int
 }
 
@@ -39,6 +40,7 @@ func (c Stack) Plot() Plot {
 		f.head = 26
 	}
 	w := &writer{}
+	f.gaps(w, c.Gaps)
 	f.grid(w)
 	for k, key := range c.Keys {
 		c.part(w, f, k, key)
