@@ -45,6 +45,15 @@ func fan() chart.Fan {
 	return c
 }
 
+// wanted is a fan with objectives, one of them far off, and gaps.
+func wanted() chart.Fan {
+	c := fan()
+	c.ID, c.Dots, c.Mark = "wanted", nil, chart.Mark{}
+	c.Goals = []chart.Goal{{Value: 700, Text: "p80 ≤ 11m 40s", IsMissed: true}, {Value: 1200, Text: "p95 ≤ 20m 00s"}, {Value: 36000, Text: "p99 ≤ 10h"}}
+	c.Gaps = []chart.Gap{{From: days(3), To: days(5), Missing: 4}, {From: days(20), To: days(20), Missing: 1}, {From: days(-9), To: days(-8), Missing: 1}}
+	return c
+}
+
 func stack() chart.Stack {
 	c := chart.Stack{ID: "outcomes", Height: 224, Unit: chart.Count, From: start, To: days(14), Keys: []string{"passed", "restarted", "failed", "canceled"}, XTicks: 4}
 	for i := range 14 {
@@ -81,6 +90,7 @@ func plots() map[string]chart.Plot {
 	return map[string]chart.Plot{
 		"fan":       fan().Plot(),
 		"stack":     stack().Plot(),
+		"wanted":    wanted().Plot(),
 		"waterfall": waterfall().Plot(),
 		"heat":      heat.Plot(),
 		"contrib":   chart.Contrib{ID: "what", Parts: []chart.Part{{"e2e:checkout", 220}, {"runner wait", 8}, {"e2e:account", -59}}}.Plot(),
@@ -273,6 +283,8 @@ func FuzzFan(f *testing.F) {
 		begin := time.Unix(from%1e10, 0)
 		end := begin.Add(time.Duration(length%1e8) * time.Second)
 		fan := chart.Fan{ID: "x", Height: 200, From: begin, To: end, Labels: true, XTicks: n % 20, Mark: chart.Mark{At: begin, Text: text}}
+		fan.Goals = []chart.Goal{{Value: a, Text: text, IsMissed: true}, {Value: c}}
+		fan.Gaps = []chart.Gap{{From: begin, To: begin, Missing: int64(n)}, {From: end, To: begin}}
 		for i := range 5 {
 			fan.Buckets = append(fan.Buckets, chart.Bucket{From: begin, To: end, N: n + i, P50: a, P80: b, P95: c * float64(i)})
 			fan.Dots = append(fan.Dots, chart.Dot{At: end, Value: a * float64(i), Kind: "failed"})

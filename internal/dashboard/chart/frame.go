@@ -146,8 +146,12 @@ func withGoals(top float64, goals []Goal) float64 {
 func (f frame) goals(w *writer, all []Goal) {
 	for _, g := range all {
 		y := f.y(g.Value)
-		if !finite(g.Value) || y < 0 {
+		if !finite(g.Value) || g.Value > f.scale.max {
 			continue
+		}
+		at := y - 5
+		if at < 11 { // there is no room above the line
+			at = y + 13
 		}
 		class := "goal"
 		if g.IsMissed {
@@ -155,6 +159,6 @@ func (f frame) goals(w *writer, all []Goal) {
 		}
 		w.f(`<g class="%s"><title>%s</title>`, class, esc(g.Text))
 		w.rect(0, 100, 0, y, "zone")
-		w.f(`<line x1="0" x2="100%%" y1="%s" y2="%s"/><text x="100%%" dx="-6" y="%s" class="end">%s</text></g>`, num(y), num(y), num(max(y-5, 11)), esc(g.Text))
+		w.f(`<line x1="0" x2="100%%" y1="%s" y2="%s"/><text x="100%%" dx="-6" y="%s" class="end">%s</text></g>`, num(y), num(y), num(at), esc(g.Text))
 	}
 }
