@@ -63,7 +63,11 @@ func TestRetentionOfPipelines(t *testing.T) {
 		if err != nil || len(all) != 1 || all[0].Project.Name != "a" || all[0].Pipelines != old+1 || !all[0].Before.Equal(now.AddDate(0, 0, -30)) {
 			t.Errorf("to be removed: %+v, %v", all, err)
 		}
+		packed := packDays(t, s)
 		prune(old + 1)
+		if left, stale := checkDays(t, s); packed == 0 || stale == 0 || int64(left) >= packed {
+			t.Errorf("%d days were packed; of what is left %d are, and %d are stale", packed, left, stale)
+		}
 		prune(0)
 		want := [][]any{{"a", int64(1001)}, {"a", int64(1003)}, {"b", int64(1)}}
 		if diff := cmp.Diff(want, storetest.Table(t, s, "SELECT project, pipeline_id FROM ci_pipelines ORDER BY 1, 2")); diff != "" {
@@ -92,6 +96,7 @@ func TestRetentionOfPipelines(t *testing.T) {
 				t.Errorf("%v rows of %s have no pipeline", rows[0][0], table)
 			}
 		}
+		checkDays(t, s)
 		if rows := storetest.Table(t, s, "SELECT count(*) FROM pipelines p WHERE p.created_ms > 0 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.project_id = p.project_id AND j.pipeline_id = p.id)"); rows[0][0] != int64(0) {
 			t.Errorf("%v pipelines have lost their jobs", rows[0][0])
 		}
