@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/jackc/pgx/v5/stdlib"
 )
@@ -20,15 +19,6 @@ import (
 // price of its own.
 const copyFrom = 64
 
-// copyRows writes rows in the transaction that conn is in.
-func copyRows(ctx context.Context, conn *sql.Conn, t *table, rows [][]any) error {
-	data, err := binaryRows(t, rows)
-	if err != nil {
-		return err
-	}
-	return tableCopy{t, data}.write(ctx, conn)
-}
-
 // A tableCopy is rows of a table in the form of COPY.
 type tableCopy struct {
 	table *table
@@ -36,13 +26,12 @@ type tableCopy struct {
 }
 
 func (t tableCopy) write(ctx context.Context, conn *sql.Conn) error {
-	text := "COPY " + t.table.name + " (" + strings.Join(t.table.names(), ", ") + ") FROM STDIN BINARY"
 	return conn.Raw(func(driver any) error {
 		c, ok := driver.(*stdlib.Conn)
 		if !ok {
 			return fmt.Errorf("copy into %s: a connection of %T", t.table.name, driver)
 		}
-		_, err := c.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(t.data), text)
+		_, err := c.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(t.data), t.table.copyText())
 		return err
 	})
 }

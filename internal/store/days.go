@@ -55,7 +55,7 @@ func (s *Store) today() int64 { return s.config.Now().UnixMilli() / dayMS }
 
 // markDays takes away the bodies of the days whose rows the transaction writes.
 // The days that it returns are for s.open, once that is committed.
-func (s *Store) markDays(ctx context.Context, tx *sql.Tx, groups []*group) ([]dayKey, error) {
+func (s *Store) markDays(ctx context.Context, tx querier, groups []*group) ([]dayKey, error) {
 	touched := map[dayKey]bool{}
 	for _, g := range groups {
 		if g.written == nil {
@@ -88,9 +88,13 @@ func (s *Store) markDays(ctx context.Context, tx *sql.Tx, groups []*group) ([]da
 // lockDays keeps packers from beginning until the transaction of a writer ends:
 // one that began would not see the rows, and the writer not what it began. The
 // packer asks to be alone.
-func (s *Store) lockDays(ctx context.Context, tx *sql.Tx, alone bool) error {
+func (s *Store) lockDays(ctx context.Context, tx querier, alone bool) error {
 	lock := s.engine.lockDays(alone)
 	if lock == "" {
+		return nil
+	}
+	if t, ok := tx.(*transaction); ok && t.wire != nil {
+		t.wire.add(message{what: "lock the days", text: lock})
 		return nil
 	}
 	if _, err := tx.ExecContext(ctx, lock); err != nil {

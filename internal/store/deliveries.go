@@ -85,7 +85,7 @@ var finishDeliveries = statement{keysTable, "UPDATE deliveries SET state = 'done
 
 // writeDeliveries keeps the batch's deliveries, each once, in order of their
 // keys, and marks those whose reports the batch saves.
-func (s *Store) writeDeliveries(ctx context.Context, tx *sql.Tx, batch []*request) error {
+func (s *Store) writeDeliveries(ctx context.Context, tx *transaction, batch []*request) error {
 	var rows, done [][]any
 	for _, q := range batch {
 		if q.delivery != nil {

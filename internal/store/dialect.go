@@ -71,9 +71,8 @@ type pools struct {
 	// source returns the place in a statement where the rows can be read.
 	source           func(t *table, rows [][]any) (place func() string, args []any)
 	cachesStatements bool
-	// copyRows writes rows that can not be there yet; nil: insert them.
-	copyRows func(ctx context.Context, conn *sql.Conn, t *table, rows [][]any) error
-	lock     *fileLock // of a SQLite file, if it was asked for
+	wired            bool      // a batch's statements can be sent together
+	lock             *fileLock // of a SQLite file, if it was asked for
 }
 
 // open opens a database; exclusive keeps other processes that ask for the same
@@ -127,7 +126,9 @@ func openPostgres(address string) (*pools, error) {
 	writer := stdlib.OpenDB(*config)
 	writer.SetMaxOpenConns(maxWriters)
 	writer.SetMaxIdleConns(maxWriters)
-	return &pools{reader: reader, writer: writer, source: unnest, cachesStatements: true, copyRows: copyRows}, nil
+	// Another mode is for a pooler, which may not take what is not prepared for it.
+	wired := config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
+	return &pools{reader: reader, writer: writer, source: unnest, cachesStatements: true, wired: wired}, nil
 }
 
 func postgresConfig(address string) (*pgx.ConnConfig, error) {

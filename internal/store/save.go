@@ -31,16 +31,11 @@ func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error
 	groups := groupByKey(batch, projects)
 	replies := make([]reply, len(batch))
 
-	conn, err := s.db.writer.Conn(ctx)
+	tx, err := s.begin(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, err
 	}
-	defer func() { _ = conn.Close() }() // gives it back to the pool
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, fmt.Errorf("begin: %w", err)
-	}
-	defer func() { _ = tx.Rollback() }() // no-op once committed
+	defer tx.end()
 
 	if err := s.writeDeliveries(ctx, tx, batch); err != nil {
 		return nil, err
@@ -56,12 +51,12 @@ func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error
 	}
 	var marked []dayKey
 	if len(groups) > 0 {
-		if marked, err = s.write(ctx, conn, tx, batch, groups, replies); err != nil {
+		if marked, err = s.write(ctx, tx, batch, groups, replies); err != nil {
 			return nil, err
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		return nil, fmt.Errorf("commit: %w", err)
+	if err := tx.commit(ctx); err != nil {
+		return nil, err
 	}
 	s.open.add(marked)
 	return replies, nil
@@ -101,7 +96,7 @@ func groupByKey(batch []*request, projects map[string]project) []*group {
 
 // dropReported answers the legacy reports that are there already by one read,
 // and returns the groups that are left.
-func (s *Store) dropReported(ctx context.Context, tx *sql.Tx, batch []*request, groups []*group, replies []reply) ([]*group, error) {
+func (s *Store) dropReported(ctx context.Context, tx *transaction, batch []*request, groups []*group, replies []reply) ([]*group, error) {
 	var keys [][]any
 	for _, g := range groups {
 		if g.onlyLegacy(batch) {
@@ -112,12 +107,7 @@ func (s *Store) dropReported(ctx context.Context, tx *sql.Tx, batch []*request, 
 		return groups, nil
 	}
 	there := map[key]bool{}
-	err := s.query(ctx, tx, reportedStatement, keys, func(rows *sql.Rows) error {
-		var k key
-		err := rows.Scan(&k.project, &k.id)
-		there[k] = true
-		return err
-	})
+	err := s.queryNumbers(ctx, tx, reportedStatement, keys, 2, func(row []int64) { there[key{row[0], row[1]}] = true })
 	if err != nil {
 		return nil, fmt.Errorf("look for reported pipelines: %w", err)
 	}
@@ -189,7 +179,7 @@ func clash(rec *ci.Record, r *ci.Report) bool {
 // write inserts the pipelines that are new. Those that are there it locks by
 // the same statement, then reads, merges and writes again. It returns the days
 // that were marked.
-func (s *Store) write(ctx context.Context, conn *sql.Conn, tx *sql.Tx, batch []*request, groups []*group, replies []reply) ([]dayKey, error) {
+func (s *Store) write(ctx context.Context, tx *transaction, batch []*request, groups []*group, replies []reply) ([]dayKey, error) {
 	known, err := s.insertOrLock(ctx, tx, groups)
 	if err != nil {
 		return nil, err
@@ -209,12 +199,12 @@ func (s *Store) write(ctx context.Context, conn *sql.Conn, tx *sql.Tx, batch []*
 	if err != nil {
 		return nil, err
 	}
-	return marked, s.writeChildren(ctx, conn, tx, groups)
+	return marked, s.writeChildren(ctx, tx, groups)
 }
 
 // writeChildren writes the rows beneath the pipelines. Those of a pipeline that
 // is new can't be there; of one that was, steps and phases are removed already.
-func (s *Store) writeChildren(ctx context.Context, conn *sql.Conn, tx *sql.Tx, groups []*group) error {
+func (s *Store) writeChildren(ctx context.Context, tx *transaction, groups []*group) error {
 	rows := map[*statement][][]any{}
 	for _, g := range groups {
 		if g.written == nil {
@@ -232,13 +222,9 @@ func (s *Store) writeChildren(ctx context.Context, conn *sql.Conn, tx *sql.Tx, g
 		rows[&insertPhases] = append(rows[&insertPhases], g.written.phases...)
 	}
 	for _, st := range []*statement{&insertReportedJobs, &insertJobs, &putJobs, &insertSteps, &insertPhases} {
-		var err error
-		if s.db.copyRows != nil && (st == &insertJobs || st == &insertReportedJobs) && len(rows[st]) >= copyFrom {
-			err = s.db.copyRows(ctx, conn, st.table, rows[st])
-		} else {
-			err = s.exec(ctx, tx, *st, rows[st])
-		}
-		if err != nil {
+		if tx.wire != nil && st != &putJobs && len(rows[st]) >= copyFrom {
+			tx.wire.add(message{what: st.table.name, table: st.table, rows: rows[st], copies: true})
+		} else if err := s.exec(ctx, tx, *st, rows[st]); err != nil {
 			return fmt.Errorf("write %s: %w", st.table.name, err)
 		}
 	}
@@ -249,7 +235,7 @@ func (s *Store) writeChildren(ctx context.Context, conn *sql.Conn, tx *sql.Tx, g
 // rows are locked and otherwise as they were. It is one statement, in order of
 // the keys: with one for each form of rows, two replicas could wait for each
 // other in a circle.
-func (s *Store) insertOrLock(ctx context.Context, tx *sql.Tx, groups []*group) (known []*group, err error) {
+func (s *Store) insertOrLock(ctx context.Context, tx *transaction, groups []*group) (known []*group, err error) {
 	st, rows := insertReportedPipelines, make([][]any, len(groups))
 	byKey := make(map[key]*group, len(groups))
 	for i, g := range groups {
@@ -259,18 +245,10 @@ func (s *Store) insertOrLock(ctx context.Context, tx *sql.Tx, groups []*group) (
 		rows[i] = g.written.pipeline
 		byKey[g.key] = g
 	}
-	err = s.query(ctx, tx, st, rows, func(answer *sql.Rows) error {
-		var (
-			k        key
-			revision int64
-		)
-		if err := answer.Scan(&k.project, &k.id, &revision); err != nil {
-			return err
+	err = s.queryNumbers(ctx, tx, st, rows, 3, func(row []int64) {
+		if row[2] > 0 {
+			known = append(known, byKey[key{row[0], row[1]}])
 		}
-		if revision > 0 {
-			known = append(known, byKey[k])
-		}
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("insert pipelines: %w", err)
@@ -279,7 +257,7 @@ func (s *Store) insertOrLock(ctx context.Context, tx *sql.Tx, groups []*group) (
 }
 
 // load reads what is stored of the pipelines.
-func (s *Store) load(ctx context.Context, tx *sql.Tx, groups []*group) error {
+func (s *Store) load(ctx context.Context, tx querier, groups []*group) error {
 	byKey := make(map[key]*loaded, len(groups))
 	keys := make([][]any, len(groups))
 	for i, g := range groups {
@@ -307,7 +285,7 @@ func (s *Store) load(ctx context.Context, tx *sql.Tx, groups []*group) error {
 
 // rewritePipelines writes the rows of the pipelines that changed, and removes
 // those of their children that may go away: steps and phases.
-func (s *Store) rewritePipelines(ctx context.Context, tx *sql.Tx, groups []*group) error {
+func (s *Store) rewritePipelines(ctx context.Context, tx *transaction, groups []*group) error {
 	var keys, rows [][]any
 	for _, g := range groups {
 		if g.written != nil {
@@ -363,7 +341,7 @@ type statement struct {
 }
 
 // query hands each row of the answer to scan.
-func (s *Store) query(ctx context.Context, tx *sql.Tx, st statement, rows [][]any, scan func(*sql.Rows) error) error {
+func (s *Store) query(ctx context.Context, tx querier, st statement, rows [][]any, scan func(*sql.Rows) error) error {
 	text, args := s.sourced(st, rows)
 	var answer *sql.Rows
 	var err error
@@ -395,12 +373,16 @@ func (s *Store) sourced(st statement, rows [][]any) (text string, args []any) {
 	return text, args
 }
 
-// exec does nothing where there are no rows.
-func (s *Store) exec(ctx context.Context, tx *sql.Tx, st statement, rows [][]any) error {
+// exec does nothing where there are no rows. It may be put off: see transaction.
+func (s *Store) exec(ctx context.Context, tx querier, st statement, rows [][]any) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	text, args := s.sourced(st, rows)
+	if t, ok := tx.(*transaction); ok && t.wire != nil {
+		t.wire.add(message{what: st.table.name, text: text, table: st.table, rows: rows})
+		return nil
+	}
 	if stmt := s.statements[st.text]; stmt != nil {
 		_, err := tx.StmtContext(ctx, stmt).ExecContext(ctx, args...) //nolint:sqlclosecheck // it ends with the transaction
 		return err
