@@ -35,7 +35,7 @@ func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error
 	if err != nil {
 		return nil, err
 	}
-	defer tx.end()
+	defer tx.end(ctx)
 
 	if err := s.writeDeliveries(ctx, tx, batch); err != nil {
 		return nil, err

@@ -53,9 +53,9 @@ func (t *transaction) commit(ctx context.Context) error {
 }
 
 // end undoes what was not committed and gives the connection back.
-func (t *transaction) end() {
+func (t *transaction) end(ctx context.Context) {
 	if t.wire != nil {
-		t.wire.undo()
+		t.wire.undo(ctx)
 	} else {
 		_ = t.tx.Rollback() // no-op once committed
 	}

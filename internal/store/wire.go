@@ -58,7 +58,7 @@ func (w *wire) send(ctx context.Context) error {
 		}
 		err := w.exchange(ctx, c.PgConn(), messages, names)
 		if _, said := errors.AsType[*pgconn.PgError](err); err != nil && !said {
-			w.close(c) // nobody knows what it will say next
+			w.close(ctx, c) // nobody knows what it will say next
 		}
 		return err
 	})
@@ -78,9 +78,10 @@ func (w *wire) exchange(ctx context.Context, c *pgconn.PgConn, messages []messag
 	if err := f.Flush(); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
+	waiting := context.WithoutCancel(ctx) // the connection has the deadline
 	var first error
 	for _, m := range messages {
-		err := m.receive(c)
+		err := m.receive(waiting, c)
 		if _, said := errors.AsType[*pgconn.PgError](err); err != nil && !said {
 			return errors.Join(err, first)
 		}
@@ -117,9 +118,9 @@ func (m *message) put(f *pgproto3.Frontend, name string) error {
 
 // receive reads the answer to the message, up to the server's being ready for
 // the next.
-func (m *message) receive(c *pgconn.PgConn) (failure error) {
+func (m *message) receive(ctx context.Context, c *pgconn.PgConn) (failure error) {
 	for {
-		answer, err := c.ReceiveMessage(context.Background()) // the connection has a deadline
+		answer, err := c.ReceiveMessage(ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.what, err)
 		}
@@ -151,23 +152,23 @@ func (m *message) hear(values [][]byte) (err error) {
 }
 
 // undo rolls back what was not committed.
-func (w *wire) undo() {
+func (w *wire) undo(ctx context.Context) {
 	w.waiting = nil
 	_ = w.raw(func(c *pgx.Conn) error {
 		if c.IsClosed() || c.PgConn().TxStatus() == 'I' {
 			return nil
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
 		defer cancel()
 		if _, err := c.PgConn().Exec(ctx, "rollback").ReadAll(); err != nil {
-			w.close(c)
+			w.close(ctx, c)
 		}
 		return nil
 	})
 }
 
-func (w *wire) close(c *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+func (w *wire) close(ctx context.Context, c *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = c.Close(ctx) // the pool finds out
 }
