@@ -38,7 +38,7 @@ func TestAwayIsToldOnce(t *testing.T) {
 	}
 
 	change("ALTER TABLE jobs RENAME TO gone")
-	for began := time.Now(); time.Since(began) < 2*time.Second; time.Sleep(20 * time.Millisecond) {
+	for ; s.Stats().Errors["away"] < 2; time.Sleep(20 * time.Millisecond) {
 		if _, err := s.Save(context.Background(), posted(1)); !errors.Is(err, store.ErrAway) {
 			t.Fatalf("without its table: %v, want %v", err, store.ErrAway)
 		}
@@ -52,9 +52,6 @@ func TestAwayIsToldOnce(t *testing.T) {
 		if time.Since(began) > 10*time.Second {
 			t.Fatal(err)
 		}
-	}
-	if stats := s.Stats(); stats.Errors["away"] < 2 {
-		t.Errorf("%d batches failed, want several", stats.Errors["away"])
 	}
 	for _, line := range []string{"the database is away", "reports are saved again"} {
 		if n := strings.Count(log.String(), line); n != 1 {
