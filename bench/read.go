@@ -123,6 +123,9 @@ func questionsToAsk() []askedQuestion {
 		askedQuestion{"page of a project, busy, 30d", "/p/" + busyProject + "?again=", 150 * ms},
 		askedQuestion{"page of all projects, 30d", "/?again=", 150 * ms},
 	)
+	for _, page := range []string{"pipelines", "jobs", "flaky", "queue", "compare", "dora"} {
+		all = append(all, askedQuestion{"page " + page + ", busy, 30d", "/p/" + busyProject + "/-/" + page + "?again=", 150 * ms})
+	}
 	slices.SortStableFunc(all, func(a, b askedQuestion) int { return strings.Compare(a.name, b.name) })
 	return all
 }

@@ -109,7 +109,7 @@ func serve(t *testing.T, changes ...func(*server.Config)) *site {
 func start(t *testing.T, database string, changes ...func(*server.Config)) (*site, func()) {
 	t.Helper()
 	c := server.Config{
-		Store: store.Config{Database: database}, Listen: "127.0.0.1:0",
+		Store: store.Config{Database: database, ReadLimit: patience}, Listen: "127.0.0.1:0",
 		MaxBody: 8 << 20, MaxConcurrent: 4096, ShutdownTimeout: 5 * time.Second,
 		Log: slog.New(slog.DiscardHandler), Version: "v1.2.3",
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long one step in the browser may take on a slow machine.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // A look is how somebody looks at pages.
 type look struct {

@@ -199,7 +199,7 @@ function chart(area) {
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -n, End: n, PageUp: -7, PageDown: 7 }[e.key];
     if (step) {
       e.preventDefault();
-      show(hair.hidden ? at : at + step);
+      show(hair.hidden && Math.abs(step) < n ? at : at + step);
     } else if (e.key === 'Escape') {
       hide();
     } else if (e.key === 'Enter') {
