@@ -40,6 +40,13 @@ func (a *API) answerWith(name string, ask question, asCSV bool) Handler {
 			return err
 		}
 		w.Header().Set("Vary", "Accept")
+		pending, err := a.store.PendingIn(r.Context(), f.Projects)
+		if err != nil {
+			return err
+		}
+		if pending > 0 {
+			w.Header().Set("Pending-Pipelines", strconv.FormatInt(pending, 10))
+		}
 		if list, ok := found.(interface{ After() *string }); ok && list.After() != nil {
 			linkNext(w, r, *list.After())
 		}

@@ -35,9 +35,25 @@ func TestSettings(t *testing.T) {
 		if diff := cmp.Diff(want, f.get(t, path, http.StatusOK)); diff != "" {
 			t.Errorf("after (-want +got):\n%s", diff)
 		}
+		pending := func(path, want string) {
+			t.Helper()
+			_, header := f.do(t, http.MethodGet, path, "", "", http.StatusOK)
+			if got := header.Get("Pending-Pipelines"); got != want {
+				t.Errorf("%s says that %q pipelines are pending, want %q", path, got, want)
+			}
+		}
+		f.post(t, `{"project":"other","pipeline":{"id":1,"ref":"main"}}`, http.StatusCreated)
+		pending("/api/v1/stats?project=acme/shop", "1")
+		pending("/api/v1/jobs.csv", "1")
+		pending("/api/v1/outcomes?project=other", "")
+		if _, err := s.Recompute(t.Context(), store.Recompute{}); err != nil {
+			t.Fatal(err)
+		}
+		pending("/api/v1/stats?project=acme/shop", "")
+		want = strings.Replace(want, `"pending":1`, `"pending":0`, 1)
 		f.post(t, report("2"), http.StatusCreated)
-		rows := storetest.Table(t, s, "SELECT p.pipeline_id, f.phase, p.is_default_branch = (p.pipeline_id = 2) FROM ci_pipelines p LEFT JOIN ci_phases f ON f.project_id = p.project_id AND f.pipeline_id = p.pipeline_id ORDER BY 1")
-		if len(rows) != 2 || rows[0][1] != nil || rows[1][1] == nil {
+		rows := storetest.Table(t, s, "SELECT p.pipeline_id, f.phase, p.is_default_branch = (p.pipeline_id = 2) FROM ci_pipelines p LEFT JOIN ci_phases f ON f.project_id = p.project_id AND f.pipeline_id = p.pipeline_id WHERE p.project = 'acme/shop' ORDER BY 1")
+		if len(rows) != 2 || rows[0][1] == nil || rows[1][1] == nil {
 			t.Errorf("phases are %v", rows)
 		}
 		for body, pointer := range map[string]string{

@@ -117,6 +117,9 @@ func (d *Dashboard) cached(w http.ResponseWriter, r *http.Request, v *view, draw
 		}
 		page.Zone, page.Project = v.filter.Zone.String(), v.project.Name
 		page.Query = strings.TrimPrefix(v.link(v.kept()), "?")
+		if err := d.sayPending(ctx, v, page); err != nil {
+			return nil, false, err
+		}
 		for _, text := range v.notices {
 			page.Banners = append(page.Banners, Banner{Text: text})
 		}
@@ -148,6 +151,21 @@ func (d *Dashboard) cached(w http.ResponseWriter, r *http.Request, v *view, draw
 	}
 	d.Shell.send(w, r, http.StatusOK, e.body)
 	return nil
+}
+
+// sayPending says that not all that is stored is as the definitions in force
+// have it: figures of phases are of both until it is.
+func (d *Dashboard) sayPending(ctx context.Context, v *view, page *Page) error {
+	var names []string
+	if v.project.Name != "" {
+		names = []string{v.project.Name}
+	}
+	n, err := d.Store.PendingIn(ctx, names)
+	if err == nil && n > 0 {
+		have := map[bool]string{true: " still has", false: " still have"}[n == 1]
+		page.Banners = append(page.Banners, Banner{Text: plural(n, "stored pipeline") + have + " the phases of before. They are derived again in the background; until then the figures of phases are of both."})
+	}
+	return err
 }
 
 // mayChange tells whether the reader may change what is stored.

@@ -132,6 +132,11 @@ func TestSettings(t *testing.T) {
 		if !strings.Contains(body, "Pipelines that are stored are derived again in the background.") || !strings.Contains(body, "stored pipelines still have the phases of before") {
 			t.Error("it is not said that the past follows")
 		}
+		for _, path := range []string{"/p/acme/shop", "/p/acme/shop/-/jobs", "/"} {
+			if page, _ := p.get(t, path, http.StatusOK); !strings.Contains(page, "still have the phases of before") {
+				t.Errorf("%s does not say that its figures are of both definitions", path)
+			}
+		}
 		p.send(t, inputs(t, body), "save", http.StatusSeeOther)
 		if diff := cmp.Diff(want, decided(t, s)); diff != "" {
 			t.Errorf("saved once more as shown (-want +got):\n%s", diff)

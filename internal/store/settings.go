@@ -20,10 +20,6 @@ type inForce struct {
 // ofServer is the id of the settings that the server was started with.
 const ofServer = 0
 
-// maxPendingCounted is up to where Pending counts: to know more would cost more
-// than it tells.
-const maxPendingCounted = 100_000
-
 // serverDefinitions are the configured ones, which it keeps, or else those that
 // were kept: a command beside a server derives as the server does.
 func (s *Store) serverDefinitions(ctx context.Context) (*inForce, error) {
@@ -137,19 +133,8 @@ func (s *Store) SetSettings(ctx context.Context, p Project, settings ci.Settings
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	s.projects.forget(p.Name)
+	s.pending.forget()
 	return nil
-}
-
-// Pending counts the pipelines of a project, up to 100,000, that other
-// definitions than those in force were used for.
-func (s *Store) Pending(ctx context.Context, p Project) (n int64, err error) {
-	d, err := s.derived(ctx, p.ID)
-	if err != nil || len(d) == 0 || d[0].clean() {
-		return 0, err
-	}
-	err = s.read(ctx, `SELECT count(*) FROM (SELECT 1 FROM pipelines WHERE project_id = $1 AND phases_hash <> $2 LIMIT $3) AS pending`,
-		func(rows *sql.Rows) error { return rows.Scan(&n) }, p.ID, d[0].by.hash, maxPendingCounted)
-	return n, err
 }
 
 // A derivedProject is a project and what its rows are derived by.

@@ -86,6 +86,7 @@ type Store struct {
 	definitions sync.Map // *inForce of other projects, by hash
 	opened      time.Time
 	projects    projectCache
+	pending     pendingCount
 	tokens      tokenCache
 	events      eventClock
 	sessions    sessionCache
