@@ -60,7 +60,7 @@ func (e *env) export(ctx context.Context, s *store.Store, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stderr, "Exported %d pipelines of %d projects, and %d deliveries that were not read yet.\n", got.Pipelines, got.Projects, got.Deliveries)
+	fmt.Fprintf(e.stderr, "Exported: %d pipelines of %d projects; deliveries that were not read yet: %d.\n", got.Pipelines, got.Projects, got.Deliveries)
 	return nil
 }
 

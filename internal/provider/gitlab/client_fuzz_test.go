@@ -46,6 +46,7 @@ func FuzzAPIAnswers(f *testing.F) {
 	f.Add(`{"id":"1"}`, `[{"id":2,"name":"b","downstream_pipeline":{"id":3,"web_url":"https://ci.example/acme/x/-/pipelines/3"}},{"id":2}]`, "")
 	f.Add(`null`, `[null,{}]`, "\xff")
 	f.Add(`{"id":1}`, `[{"environment":{"name":"p"},"deployable":{"id":1,"name":"d","pipeline":{"id":1}}}]`, "real\t9m99.9s\n")
+	f.Add(`{"id":1}`, `[{"id":1,"status":"failed","updated_at":"2026-11-20T10:00:00.000Z","environment":{"name":"p"},"deployable":null}]`, "")
 	f.Fuzz(func(t *testing.T, pipeline, jobs, log string) {
 		if !utf8.ValidString(pipeline) || !utf8.ValidString(jobs) {
 			return

@@ -1,0 +1,62 @@
+package github_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/github"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/rest"
+)
+
+type transport func(*http.Request) string
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(f(r))), Request: r}, nil
+}
+
+// Whatever GitHub's API answers, what comes of it is valid, or an error.
+func FuzzAPIAnswers(f *testing.F) {
+	f.Add(`{"full_name":"acme/shop","default_branch":"main"}`,
+		`{"total_count":1,"workflow_runs":[{"id":1,"name":"ci","status":"completed","conclusion":"success","head_branch":"main","created_at":"2026-11-20T10:00:00Z","updated_at":"2026-11-20T10:09:00Z"}]}`,
+		`{"total_count":1,"jobs":[{"id":2,"run_id":1,"name":"test","status":"completed","conclusion":"failure","run_attempt":1,"steps":[{"name":"s","number":1,"started_at":"2026-11-20T10:00:00Z"}]}]}`)
+	f.Add(`{}`, `{"total_count":5,"workflow_runs":[{"id":-1},null]}`, `{"total_count":9,"jobs":[null,{"id":1}]}`)
+	f.Add(`null`, `{"total_count":2000}`, `{}`)
+	f.Fuzz(func(t *testing.T, repo, runs, jobs string) {
+		if !utf8.ValidString(repo) || !utf8.ValidString(runs) || !utf8.ValidString(jobs) {
+			return
+		}
+		c := rest.Config{Base: "https://ci.example", Secret: "x", Rate: 1e6, Burst: 1e6, Tries: 1, Sleep: func(context.Context, time.Duration) error { return nil }}
+		c.Transport = transport(func(r *http.Request) string {
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/jobs"):
+				return jobs
+			case strings.Contains(r.URL.Path, "/actions/runs"):
+				return runs
+			}
+			return repo
+		})
+		client, err := github.NewClient(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+		for r, err := range client.Backfill(t.Context(), "acme/shop", github.Window{From: from, Until: from.Add(2 * time.Second)}) {
+			if err != nil {
+				break
+			}
+			if err := r.Validate(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r, err := client.Run(t.Context(), "acme/shop", 1); err == nil {
+			if err := r.Validate(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
