@@ -69,6 +69,10 @@ func TestInboxEndsEveryDelivery(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		waitFor(t, s, "SELECT count(*) FROM pipelines WHERE ref = 'main' AND commit_sha = 'abc'", pipelines)
+		counted := map[store.DeliveryState]int64{store.DeliveryDone: pipelines, store.DeliveryIgnored: 1, store.DeliveryFailed: 3}
+		if diff := cmp.Diff(counted, s.Stats().Deliveries); diff != "" {
+			t.Errorf("counted (-want +got):\n%s", diff)
+		}
 	})
 }
 

@@ -74,6 +74,7 @@ type reports struct {
 
 var (
 	reportsDesc = prometheus.NewDesc("pmc_reports_total", "Reports by what became of them.", []string{"outcome"}, nil)
+	endedDesc   = prometheus.NewDesc("pmc_deliveries_total", "Deliveries of webhooks and CDEvents that were read, by how that ended.", []string{"state"}, nil)
 	queueDesc   = prometheus.NewDesc("pmc_report_queue_length", "Reports that wait for a commit.", nil, nil)
 	batchDesc   = prometheus.NewDesc("pmc_batch_reports", "Reports that were committed together.", nil, nil)
 	commitDesc  = prometheus.NewDesc("pmc_batch_commit_seconds", "Time that the commit of a batch took.", nil, nil)
@@ -84,7 +85,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (reports) Describe(all chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{reportsDesc, queueDesc, batchDesc, commitDesc, errorsDesc, packedDesc, upDesc} {
+	for _, d := range []*prometheus.Desc{reportsDesc, endedDesc, queueDesc, batchDesc, commitDesc, errorsDesc, packedDesc, upDesc} {
 		all <- d
 	}
 }
@@ -98,6 +99,9 @@ func (r reports) Collect(all chan<- prometheus.Metric) {
 	}
 	for name, n := range outcomes {
 		all <- prometheus.MustNewConstMetric(reportsDesc, prometheus.CounterValue, float64(n), name)
+	}
+	for _, state := range []store.DeliveryState{store.DeliveryDone, store.DeliveryIgnored, store.DeliveryFailed} {
+		all <- prometheus.MustNewConstMetric(endedDesc, prometheus.CounterValue, float64(s.Deliveries[state]), string(state))
 	}
 	classes := map[string]int64{"data": 0, "conflict": 0, "away": 0}
 	for name, n := range s.Errors {

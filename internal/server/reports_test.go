@@ -121,7 +121,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: Allow is %q", c.name, allow)
 		}
 	}
-	if got := p.do(t, http.MethodGet, "/metrics", "").body; !strings.Contains(got, "pmc_reports_total{outcome=\"invalid\"} 3\n") {
+	if got := p.do(t, http.MethodGet, "/metrics", "").body; !strings.Contains(got, "pmc_reports_total{outcome=\"invalid\"} 3\n") || !strings.Contains(got, "pmc_deliveries_total{state=\"ignored\"} 0\n") {
 		t.Errorf("the invalid reports are not counted:\n%s", got)
 	}
 }

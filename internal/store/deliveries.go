@@ -158,6 +158,9 @@ func (s *Store) TakeDeliveries(ctx context.Context, limit int) (all []Taken, err
 func (s *Store) SaveDelivered(ctx context.Context, r ci.Report, delivery int64) (Outcome, error) {
 	outcome, err := s.save(ctx, r, delivery)
 	s.stats.report(outcome, err)
+	if err == nil {
+		s.stats.delivery(DeliveryDone)
+	}
 	return outcome, err
 }
 
@@ -172,5 +175,6 @@ func (s *Store) CloseDelivery(ctx context.Context, delivery int64, state Deliver
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
+	s.stats.delivery(state)
 	return nil
 }

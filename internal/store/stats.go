@@ -11,8 +11,9 @@ import (
 
 // Stats are the store's counters since it was opened.
 type Stats struct {
-	Reports      map[string]int64 // by outcome: created, merged, unchanged, invalid, clash, away, busy, closed, failed
-	Queue        int              // reports that wait for a commit
+	Reports      map[string]int64        // by outcome: created, merged, unchanged, invalid, clash, away, busy, closed, failed
+	Deliveries   map[DeliveryState]int64 // by how they ended: done, ignored, failed
+	Queue        int                     // reports that wait for a commit
 	Batches      int64
 	BatchReports int64            // reports in all batches, each try counted
 	CommitTime   time.Duration    // spent on all batches
@@ -31,7 +32,7 @@ func (s *Store) Stats() Stats {
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
 	c := s.stats.Stats
-	c.Reports, c.Errors = maps.Clone(c.Reports), maps.Clone(c.Errors)
+	c.Reports, c.Errors, c.Deliveries = maps.Clone(c.Reports), maps.Clone(c.Errors), maps.Clone(c.Deliveries)
 	c.Queue, c.Away = len(s.queue), s.away.Load()
 	return c
 }
@@ -47,6 +48,15 @@ func (s *stats) report(outcome Outcome, err error) {
 		s.Reports = map[string]int64{}
 	}
 	s.Reports[name]++
+}
+
+func (s *stats) delivery(state DeliveryState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Deliveries == nil {
+		s.Deliveries = map[DeliveryState]int64{}
+	}
+	s.Deliveries[state]++
 }
 
 func failure(err error) string {

@@ -1,7 +1,7 @@
 // Package gitea reads what Gitea and Forgejo send and answer. Both descend from
 // one program and send the same headers. Gitea's events of runs and jobs have
 // the shape of GitHub's, and Forgejo's of runs one of their own; Forgejo sends
-// none of jobs. Only its client touches the network.
+// none of jobs. It touches no network.
 package gitea
 
 import (
