@@ -29,6 +29,7 @@ type pipelineRow struct {
 	Duration, Queue, ToE2e         string
 	Bar                            template.HTML
 	Restarted                      bool
+	Guessed                        bool // nobody told the creation: Started is the earliest instant known
 	FailedJobs                     []Link
 	MoreFailed                     int
 }
@@ -153,6 +154,7 @@ func (v *view) pipelineRow(p *analytics.Pipeline, longest float64) pipelineRow {
 		Ref: said(p.Ref), Commit: shortCommit(said(p.Commit)), Trigger: said(p.Trigger), Workflow: said(p.Workflow),
 		Outcome: outcomeWord(outcomeOf(p)), Started: timeCell(created, v.filter.Zone).Text, When: stamp(created),
 		Duration: durationWords(p.ActiveS), Queue: durationWords(p.QueueS), ToE2e: durationWords(p.TimeToE2eS), Restarted: p.HasRestarts,
+		Guessed: !p.CreatedAtIsKnown,
 	}
 	if p.ActiveS != nil && longest > 0 {
 		r.Bar = chart.Meter(*p.ActiveS / longest)

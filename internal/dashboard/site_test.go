@@ -385,3 +385,24 @@ func (p *site) testFind(t *testing.T) {
 		}
 	}
 }
+
+// A pipeline whose creation nobody told is in the list, and says so.
+func TestGuessedCreationIsShown(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		at := today.Add(-time.Hour)
+		for _, r := range []ci.Report{
+			{Project: "acme/shop", Pipeline: ci.Pipeline{ID: 41, Ref: "main", CreatedAt: at, State: ci.Running}},
+			{Project: "acme/shop", Pipeline: ci.Pipeline{ID: 42, Ref: "main"}, Jobs: []ci.Attempt{{ID: "1", Name: "e2e", StartedAt: at, State: ci.Running}}},
+		} {
+			if _, err := s.Save(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		body, _ := serve(t, s, nil).get(t, "/p/acme/shop/-/pipelines?range=24h", http.StatusOK)
+		const says = "Nobody told when it was created"
+		if strings.Count(body, says) != 1 || strings.Index(body, says) < strings.Index(body, "#42") || !strings.Contains(body, "#41") {
+			t.Errorf("the list says it %d times, want once, of #42:\n%s", strings.Count(body, says), body)
+		}
+	})
+}
