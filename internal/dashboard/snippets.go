@@ -29,7 +29,7 @@ func snippets(s *setUp) []snippet {
   "jobs_failed": []
 }'`, "sh"},
 		{"original", "The original's client", "Where the client of the original collector is configured: the address that it posts to.", scheme + "://" + user + rest + "/save_metrics", "text"},
-		{"gitlab", "GitLab webhook", "In the project or group: Settings, Webhooks. The URL is below" + tokenWords(s) + "; trigger on pipeline events and job events.", s.URL + "/api/v1/webhooks/gitlab", "text"},
+		{"gitlab", "GitLab webhook", "In the project or group: Settings, Webhooks. The URL is below" + tokenWords(s) + "; trigger on pipeline, job and deployment events.", s.URL + "/api/v1/webhooks/gitlab", "text"},
 		{"github", "GitHub webhook", "In the repository or organisation: Settings, Webhooks. Content type application/json; events: workflow runs and workflow jobs. Better than a token in the address is a secret: start the server with PMC_GITHUB_WEBHOOK_SECRET.", s.URL + "/api/v1/webhooks/github" + query, "text"},
 		{"actions", "GitHub Actions", "In a workflow, as its last job, if the server can't be reached by webhooks from GitHub. It sends the run itself; times of jobs come by webhook only.", `  report:
     if: always()
