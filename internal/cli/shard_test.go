@@ -21,7 +21,7 @@ func TestMigrateShard(t *testing.T) {
 	holds(t, said, "the database has no Citus")
 	// Nothing is left behind by the refusal.
 	again, _ := run(t, 0, "migrate", "shard", "--by=pipeline", "--shards=16", database)
-	if again != out || strings.Contains(again, "'project_id'") {
+	if again != out || strings.Contains(again, "('jobs', 'project_id'") {
 		t.Errorf("another script than before:\n%s", again)
 	}
 }
