@@ -1,8 +1,10 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"time"
@@ -196,6 +198,7 @@ func (s *scope) explain(ctx context.Context, read *store.Reading, changes []Chan
 	if err != nil {
 		return err
 	}
+	inOrder := slices.SortedFunc(maps.Values(all), func(a, b *walk) int { return cmp.Compare(a.createdMS, b.createdMS) })
 	for i := range changes {
 		c := &changes[i]
 		if c.Metric != metricWall {
@@ -207,25 +210,32 @@ func (s *scope) explain(ctx context.Context, read *store.Reading, changes []Chan
 			if r.ClearedAt != nil {
 				until = time.Time(*r.ClearedAt)
 			}
-			r.Attribution = attributeAt(all, c.Workflow, r.fromAt, time.Time(r.SinceAt), until)
+			r.Attribution = attributeAt(inOrder, c.Workflow, r.fromAt, time.Time(r.SinceAt), until)
 		}
 	}
 	return nil
 }
 
-// attributeAt attributes what changed at an instant.
-func attributeAt(all map[place]*walk, workflow *string, from, at, until time.Time) *Attribution {
+// attributeAt attributes what changed at an instant; the pipelines are in order
+// of their creation.
+func attributeAt(inOrder []*walk, workflow *string, from, at, until time.Time) *Attribution {
 	var before, after side
-	for _, w := range all {
-		switch created := instant(w.createdMS); {
-		case w.workflow != text(workflow), created.Before(from), !created.Before(until):
-		case created.Before(at):
+	for _, w := range inOrder[placeOf(inOrder, from):placeOf(inOrder, until)] {
+		switch {
+		case w.workflow != text(workflow):
+		case w.createdMS < at.UnixMilli():
 			before.add(w)
 		default:
 			after.add(w)
 		}
 	}
 	return attribute(before, after)
+}
+
+// placeOf is the first place of those that were created at an instant or later.
+func placeOf(inOrder []*walk, at time.Time) int {
+	i, _ := slices.BinarySearchFunc(inOrder, at.UnixMilli(), func(w *walk, ms int64) int { return cmp.Compare(w.createdMS, ms) })
+	return i
 }
 
 // instant is the time of Unix milliseconds.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -109,45 +110,77 @@ func (a *Analytics) Costs(ctx context.Context, f Filter, by string, price *float
 	return answer, err
 }
 
+// A minutesOf is what attempts of a project took that belong together.
+type minutesOf struct {
+	project int64
+	of      *string // the job or the runner, where asked for
+	Minutes
+}
+
 // read adds up by project and, where asked for, job or runner.
 func (c *Costs) read(ctx context.Context, read *store.Reading, s *scope, names, teams map[int64]string, prices func(int64) *float64) error {
-	var args arguments
-	column := map[string]string{ByJob: "j.name", ByRunner: "COALESCE(j.runner_name, j.runner_id)"}[c.By]
-	if column == "" {
-		column = "j.project_id"
+	found := map[projectJob]*minutesOf{}
+	err := s.days(ctx, read, func(v *sieve) error {
+		c.addDay(v, found)
+		return nil
+	}, s.Window)
+	if err != nil {
+		return fmt.Errorf("add up runner minutes: %w", err)
 	}
-	query := "SELECT j.project_id, CAST(" + column + " AS TEXT), COUNT(*), SUM(j.run_ms), SUM(CASE WHEN j.is_retried THEN j.run_ms ELSE 0 END), SUM(CASE WHEN " + failedAttempt + " THEN j.run_ms ELSE 0 END) FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " +
-		s.pipelines(&args, s.Window) + " AND NOT j.is_superseded AND j.name IS NOT NULL AND j.run_ms IS NOT NULL" + s.attempts(&args, "j")
-	if len(s.Results) > 0 {
-		query += " AND " + s.result(&args, "j", ResultAll)
-	}
-	query += " GROUP BY j.project_id, CAST(" + column + " AS TEXT) ORDER BY 4 DESC, 1, 2"
 	groups := map[string]*Expense{}
 	var order []string
-	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var id, attempts, run, retried, failed int64
-		var of *string
-		if err := scan(&id, &of, &attempts, &run, &retried, &failed); err != nil {
-			return err
+	for _, m := range slices.SortedFunc(maps.Values(found), func(x, y *minutesOf) int {
+		return cmp.Or(cmp.Compare(y.runMS, x.runMS), cmp.Compare(x.project, y.project), cmp.Compare(text(x.of), text(y.of)))
+	}) {
+		if p := prices(m.project); p != nil {
+			m.Cost = new(float64(m.runMS) / 60_000 * *p)
 		}
-		m := Minutes{Attempts: attempts, runMS: run, retriedMS: retried, failedMS: failed}
-		if p := prices(id); p != nil {
-			m.Cost = new(float64(run) / 60_000 * *p)
-		}
-		c.Total.add(m)
-		key, e := c.expense(names[id], teams[id], of)
+		c.Total.add(m.Minutes)
+		key, e := c.expense(names[m.project], teams[m.project], m.of)
 		if groups[key] == nil {
 			groups[key] = &e
 			order = append(order, key)
 		}
-		groups[key].add(m)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("add up runner minutes: %w", err)
+		groups[key].add(m.Minutes)
 	}
 	c.rank(groups, order)
 	return nil
+}
+
+// addDay takes a day.
+func (c *Costs) addDay(v *sieve, found map[projectJob]*minutesOf) {
+	a := &v.Attempts
+	for i := range v.of {
+		if !v.of[i] || !v.in(v.Window, i) {
+			continue
+		}
+		from, to := v.attemptsOf(i)
+		for k := from; k < to; k++ {
+			if !v.attempts[k] || a.Name.Codes[k] == 0 || a.Run[k] == none || len(v.Results) > 0 && !v.isAttemptOK(k) {
+				continue
+			}
+			key := projectJob{project: v.Project}
+			switch c.By {
+			case ByJob:
+				key.job = a.Name.At(k)
+			case ByRunner:
+				key.job = cmp.Or(a.RunnerName.At(k), a.RunnerID.At(k))
+			}
+			m := found[key]
+			if m == nil {
+				m = &minutesOf{project: v.Project, of: name(key.job)}
+				found[key] = m
+			}
+			m.Attempts++
+			m.runMS += a.Run[k]
+			if a.IsRetried[k] {
+				m.retriedMS += a.Run[k]
+			}
+			if v.failed[a.Result.Codes[k]] {
+				m.failedMS += a.Run[k]
+			}
+		}
+	}
 }
 
 // teamsOf are the teams of projects, by the projects' ids.

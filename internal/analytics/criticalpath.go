@@ -1,7 +1,10 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
@@ -38,44 +41,91 @@ const maxPathJobs = 1000
 // of the first pass.
 func (a *Analytics) CriticalPath(ctx context.Context, f Filter) (*PathAnswer, error) {
 	answer := &PathAnswer{Timeline: timeOf(&f, f.Window, f.BucketWidth()), Jobs: []PathJob{}}
+	found := &pathTallies{jobs: map[string]*pathTally{}}
 	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		var args arguments
-		const onPath = "EXISTS (SELECT 1 FROM jobs o WHERE o.project_id = p.project_id AND o.pipeline_id = p.id AND NOT o.is_superseded AND o.path_run_ms IS NOT NULL)"
-		where := " FROM pipelines p WHERE " + s.pipelines(&args, s.Window) + " AND " + s.result(&args, "p", ResultOK) + " AND p.wall_ms IS NOT NULL AND " + onPath
-		var wall, retry, blocked, gap *int64
-		err := read.Rows(ctx, "SELECT COUNT(*), SUM(p.wall_ms), SUM(COALESCE(p.path_retry_ms, 0)), SUM(COALESCE(p.path_blocked_ms, 0)), SUM(COALESCE(p.path_gap_ms, 0))"+where, args, func(scan store.Scan) error {
-			return scan(&answer.Count, &wall, &retry, &blocked, &gap)
-		})
-		if err != nil || answer.Count == 0 {
-			return err
-		}
-		answer.WallS, answer.RetryS, answer.BlockedS, answer.GapS = meanOf(*wall, answer.Count), meanOf(*retry, answer.Count), meanOf(*blocked, answer.Count), meanOf(*gap, answer.Count)
-		return answer.readJobs(ctx, read, s)
+		return s.days(ctx, read, found.add, s.Window)
 	})
+	if answer.Count = found.count; answer.Count > 0 {
+		answer.WallS, answer.RetryS, answer.BlockedS, answer.GapS = meanOf(found.wall, answer.Count), meanOf(found.retry, answer.Count), meanOf(found.blocked, answer.Count), meanOf(found.gap, answer.Count)
+		answer.fill(found.jobs)
+	}
 	return answer, err
 }
 
-func (answer *PathAnswer) readJobs(ctx context.Context, read *store.Reading, s *scope) error {
-	var args arguments
-	fractions := []float64{0.5, 0.95}
-	text := "SELECT g.name, COUNT(*), AVG(g.run_ms + g.queue_ms), " + read.Percentiles("g.run_ms + g.queue_ms", fractions...) + ", SUM(g.run_ms), SUM(g.queue_ms)" +
-		" FROM (SELECT COALESCE(j.name, '') AS name, SUM(j.path_run_ms) AS run_ms, SUM(COALESCE(j.path_queue_ms, 0)) AS queue_ms" +
-		" FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " + s.pipelines(&args, s.Window) + " AND " + s.result(&args, "p", ResultOK) +
-		" AND p.wall_ms IS NOT NULL AND NOT j.is_superseded AND j.path_run_ms IS NOT NULL GROUP BY p.project_id, p.id, COALESCE(j.name, '')) g" +
-		" GROUP BY g.name ORDER BY SUM(g.run_ms + g.queue_ms) DESC, g.name LIMIT " + args.add(maxPathJobs+1)
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		if len(answer.Jobs) == maxPathJobs {
-			answer.IsTruncated = true
-			return nil
+// pathTallies add up critical paths.
+type pathTallies struct {
+	count, wall, retry, blocked, gap int64
+	jobs                             map[string]*pathTally
+}
+
+// A pathTally is a job on them.
+type pathTally struct {
+	job        string
+	run, queue int64
+	ms         []int64 // both, of each pipeline
+	last       int64   // the pipeline that the last one is of
+}
+
+// add takes a day.
+func (t *pathTallies) add(v *sieve) error {
+	p, a := &v.Pipelines, &v.Attempts
+	at := make([]*pathTally, len(a.Name.Values))
+	for i := range v.of {
+		if !v.in(v.Window, i) || p.Wall[i] == none || !v.isOK(i) || !v.counts(i) {
+			continue
 		}
-		var j PathJob
-		var run, queue int64
-		err := scanSummary(scan, fractions, &j.Exclusive, &j.Job, &run, &queue)
-		j.Pipelines = j.Exclusive.Count
-		j.Share, j.RunS, j.QueueS = rate(j.Pipelines, answer.Count), meanOf(run, answer.Count), meanOf(queue, answer.Count)
-		answer.Jobs = append(answer.Jobs, j)
-		return err
+		from, to := v.attemptsOf(i)
+		isOn := false
+		for k := from; k < to; k++ {
+			if a.PathRun[k] == none {
+				continue
+			}
+			if !isOn {
+				isOn = true
+				t.count++
+			}
+			code := a.Name.Codes[k]
+			if at[code] == nil {
+				at[code] = t.job(a.Name.At(k))
+			}
+			at[code].add(t.count, a.PathRun[k], orZero(a.PathQueue[k]))
+		}
+		if isOn {
+			t.wall, t.retry, t.blocked, t.gap = t.wall+p.Wall[i], t.retry+orZero(p.PathRetry[i]), t.blocked+orZero(p.PathBlocked[i]), t.gap+orZero(p.PathGap[i])
+		}
+	}
+	return nil
+}
+
+func (t *pathTallies) job(name string) *pathTally {
+	if t.jobs[name] == nil {
+		t.jobs[name] = &pathTally{job: name}
+	}
+	return t.jobs[name]
+}
+
+// add takes an attempt of a pipeline.
+func (t *pathTally) add(pipeline, run, queue int64) {
+	t.run, t.queue = t.run+run, t.queue+queue
+	if t.last != pipeline {
+		t.last, t.ms = pipeline, append(t.ms, 0)
+	}
+	t.ms[len(t.ms)-1] += run + queue
+}
+
+func (answer *PathAnswer) fill(jobs map[string]*pathTally) {
+	all := slices.SortedFunc(maps.Values(jobs), func(x, y *pathTally) int {
+		return cmp.Or(cmp.Compare(y.run+y.queue, x.run+x.queue), cmp.Compare(x.job, y.job))
 	})
+	if len(all) > maxPathJobs {
+		all, answer.IsTruncated = all[:maxPathJobs], true
+	}
+	for _, t := range all {
+		j := PathJob{Job: t.job, Exclusive: summaryOf(t.ms, 0.5, 0.95), RunS: meanOf(t.run, answer.Count), QueueS: meanOf(t.queue, answer.Count)}
+		j.Pipelines = j.Exclusive.Count
+		j.Share = rate(j.Pipelines, answer.Count)
+		answer.Jobs = append(answer.Jobs, j)
+	}
 }
 
 // Table has a row for each job.

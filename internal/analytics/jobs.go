@@ -158,12 +158,3 @@ func (answer *JobsAnswer) Table() Table {
 }
 
 func digits(n int64) string { return strconv.FormatInt(n, 10) }
-
-// number is a whole number that SQL wrote as text.
-func number(text string) int {
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		return 0 // it is always one
-	}
-	return n
-}

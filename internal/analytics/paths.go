@@ -62,23 +62,23 @@ ORDER BY p.created_ms DESC, p.id DESC LIMIT ` + args.add(maxHistory)
 
 // stretches adds the times of the jobs on the critical paths.
 func (s *scope) stretches(ctx context.Context, read *store.Reading, w Window, all map[place]*walk) error {
-	var args arguments
-	text := `SELECT j.project_id, j.pipeline_id, COALESCE(j.name, ''), j.path_run_ms, COALESCE(j.path_queue_ms, 0) FROM jobs j
-JOIN pipelines p ON p.project_id = j.project_id AND p.id = j.pipeline_id
-WHERE ` + s.pipelines(&args, w) + " AND p.wall_ms IS NOT NULL AND " + s.result(&args, "p", ResultOK) + " AND NOT j.is_superseded AND j.path_run_ms IS NOT NULL"
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var at place
-		var job string
-		var run, queue int64
-		if err := scan(&at.project, &at.pipeline, &job, &run, &queue); err != nil {
-			return err
-		}
-		if one := all[at]; one != nil {
-			one.parts[part{PartRun, job}] += run
-			one.parts[part{PartQueue, job}] += queue
+	return s.days(ctx, read, func(v *sieve) error {
+		a := &v.Attempts
+		for i, id := range v.Pipelines.ID {
+			one := all[place{v.Project, id}]
+			if one == nil {
+				continue
+			}
+			from, to := v.attemptsOf(i)
+			for k := from; k < to; k++ {
+				if a.PathRun[k] != none {
+					one.parts[part{PartRun, a.Name.At(k)}] += a.PathRun[k]
+					one.parts[part{PartQueue, a.Name.At(k)}] += orZero(a.PathQueue[k])
+				}
+			}
 		}
 		return nil
-	})
+	}, w)
 }
 
 // add puts a pipeline on the side, if its parts are known.

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
+	"sort"
+	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
@@ -52,51 +55,111 @@ func (a *Analytics) Queue(ctx context.Context, f Filter) (*QueueAnswer, error) {
 	for i := range buckets {
 		answer.Buckets[i].Slice = buckets[i]
 	}
+	waits := newWaits(b, len(buckets), f.Zone)
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		return answer.fill(ctx, read, s, b)
+		return s.days(ctx, read, waits.add, s.Window)
 	})
-	slices.SortFunc(answer.Hours, func(x, y QueueHour) int { return cmp.Or(x.Weekday-y.Weekday, x.Hour-y.Hour) })
+	answer.fill(waits)
 	return answer, err
 }
 
-func (answer *QueueAnswer) fill(ctx context.Context, read *store.Reading, s *scope, b *bucketing) error {
+// waits are the times that attempts waited, in milliseconds, by what they are
+// grouped by.
+type waits struct {
+	edges   []int64
+	buckets [][]int64
+	hours   [7 * 24][]int64
+	runners map[string]*[]int64
+	tags    map[string]*[]int64
+
+	zone   *time.Location
+	cell   int64 // the quarter of an hour that offset is of: clocks are changed at the beginning of one
+	offset int64
+}
+
+func newWaits(b *bucketing, buckets int, zone *time.Location) *waits {
+	w := &waits{buckets: make([][]int64, buckets), runners: map[string]*[]int64{}, tags: map[string]*[]int64{}, zone: zone, cell: -1}
+	for _, e := range b.edges {
+		w.edges = append(w.edges, e.UnixMilli())
+	}
+	return w
+}
+
+// add takes a day.
+func (w *waits) add(v *sieve) error {
+	a := &v.Attempts
+	for i, created := range v.Pipelines.Created {
+		if !v.of[i] || !v.in(v.Window, i) {
+			continue
+		}
+		bucket := &w.buckets[sort.Search(len(w.edges), func(k int) bool { return w.edges[k] > created })-1]
+		from, to := v.attemptsOf(i)
+		for k := from; k < to; k++ {
+			ms := a.Queue[k]
+			if !v.attempts[k] || a.Name.Codes[k] == 0 || ms == none || a.Started[k] == none || len(v.Results) > 0 && !v.isAttemptOK(k) {
+				continue
+			}
+			*bucket = append(*bucket, ms)
+			hour := &w.hours[w.hour(a.Started[k]-ms)]
+			*hour = append(*hour, ms)
+			addTo(w.runners, cmp.Or(a.RunnerName.At(k), a.RunnerID.At(k)), ms)
+			addTo(w.tags, cmp.Or(a.RunnerTags.At(k), "[]"), ms)
+		}
+	}
+	return nil
+}
+
+func addTo(groups map[string]*[]int64, key string, ms int64) {
+	g := groups[key]
+	if g == nil {
+		g = new([]int64)
+		groups[key] = g
+	}
+	*g = append(*g, ms)
+}
+
+// hour is the hour of the week on the clocks of the zone, from Monday on. The
+// first of January 1970 was a Thursday.
+func (w *waits) hour(ms int64) int64 {
+	const quarter = 15 * 60 * 1000
+	if cell := ms / quarter; cell != w.cell {
+		_, s := time.UnixMilli(cell * quarter).In(w.zone).Zone()
+		w.cell, w.offset = cell, int64(s)*1000
+	}
+	return ((ms+w.offset)/3_600_000 + 72) % 168
+}
+
+func (answer *QueueAnswer) fill(w *waits) {
 	fractions := []float64{0.5, 0.8, 0.95}
-	by := func(key string, limit int, take func(key string, sum Summary)) error {
-		var args arguments
-		from := "SELECT CAST(" + key + " AS TEXT) AS k, j.queue_ms AS v" + s.attemptsFrom(&args, s.Window) + s.attemptResult(&args, "") + " AND j.queue_ms IS NOT NULL AND j.started_ms IS NOT NULL"
-		return groups(ctx, read, from, args, fractions, limit, take)
+	var all []int64
+	for k, ms := range w.buckets {
+		all = append(all, ms...)
+		answer.Buckets[k].Summary = summaryOf(ms, fractions...)
 	}
-	if err := by("0", 1, func(_ string, sum Summary) { answer.Summary = sum }); err != nil {
-		return err
+	answer.Summary = summaryOf(all, fractions...)
+	for n, ms := range w.hours {
+		if len(ms) > 0 {
+			answer.Hours = append(answer.Hours, QueueHour{n/24 + 1, n % 24, summaryOf(ms, fractions...)})
+		}
 	}
-	if err := by(b.sql("p.created_ms"), len(answer.Buckets), func(key string, sum Summary) { answer.Buckets[number(key)].Summary = sum }); err != nil {
-		return err
+	for _, key := range largest(w.runners) {
+		answer.ByRunner = append(answer.ByRunner, QueueGroup{Runner: &key, Summary: summaryOf(*w.runners[key], fractions...)})
 	}
-	// The first of January 1970 was a Thursday: three days after a Monday. The
-	// attempts of a window may start after it.
-	w := s.Window
-	w.To = w.To.AddDate(0, 1, 0)
-	hour := "(" + shift("(j.started_ms - j.queue_ms)", w, s.Zone) + " / 3600000 + 72) % 168"
-	err := by(hour, 168, func(key string, sum Summary) {
-		n := number(key)
-		answer.Hours = append(answer.Hours, QueueHour{n/24 + 1, n % 24, sum})
-	})
-	if err != nil {
-		return err
-	}
-	err = by("COALESCE(j.runner_name, j.runner_id, '')", maxGroups, func(key string, sum Summary) {
-		answer.ByRunner = append(answer.ByRunner, QueueGroup{Runner: &key, Summary: sum})
-	})
-	if err != nil {
-		return err
-	}
-	return by("COALESCE(j.runner_tags, '[]')", maxGroups, func(key string, sum Summary) {
-		g := QueueGroup{Tags: []string{}, Summary: sum}
+	for _, key := range largest(w.tags) {
+		g := QueueGroup{Tags: []string{}, Summary: summaryOf(*w.tags[key], fractions...)}
 		if json.Unmarshal([]byte(key), &g.Tags) != nil {
 			g.Tags = []string{key}
 		}
 		answer.ByTags = append(answer.ByTags, g)
+	}
+}
+
+// largest are the groups with the most values.
+func largest(groups map[string]*[]int64) []string {
+	keys := slices.SortedFunc(maps.Keys(groups), func(x, y string) int {
+		return cmp.Or(cmp.Compare(len(*groups[y]), len(*groups[x])), cmp.Compare(x, y))
 	})
+	return keys[:min(len(keys), maxGroups)]
 }
 
 // Table has a row for each hour of the week.

@@ -129,7 +129,7 @@ func (s *scope) history(ctx context.Context, read *store.Reading, p project) (*h
 		return nil, fmt.Errorf("read the pipelines: %w", err)
 	}
 	w := Window{from, s.Window.To}
-	for _, part := range []func(context.Context, *store.Reading, Window, *history) error{one.historyPhases, one.historyJobs, one.historySteps} {
+	for _, part := range []func(context.Context, *store.Reading, Window, *history) error{one.historyPhases, one.historyJobs, one.historyReported, one.historySteps} {
 		if err := part(ctx, read, w, h); err != nil {
 			return nil, fmt.Errorf("read the history: %w", err)
 		}
@@ -211,23 +211,46 @@ func ok(alias string) string {
 	return alias + ".state = '" + string(ci.Finished) + "' AND (" + alias + ".result IS NULL OR " + alias + ".result = '" + string(ci.Success) + "')"
 }
 
-// historyJobs reads how long jobs ran, and the steps of reports to
-// /save_metrics.
+// historyJobs takes how long jobs ran.
 func (s *scope) historyJobs(ctx context.Context, read *store.Reading, w Window, h *history) error {
+	return s.days(ctx, read, func(v *sieve) error {
+		a := &v.Attempts
+		for i, id := range v.Pipelines.ID {
+			if h.pipelines[id] == nil {
+				continue
+			}
+			from, to := v.attemptsOf(i)
+			for k := from; k < to; k++ {
+				if v.isGood(k) {
+					h.add(id, topic{kind: topicJob, job: a.Name.At(k)}, a.Run[k])
+				}
+			}
+		}
+		return nil
+	}, w)
+}
+
+// isGood tells whether an attempt is looked at; goodAttempts says it in SQL.
+func (v *sieve) isGood(attempt int) bool {
+	a := &v.Attempts
+	result := a.Result.Codes[attempt]
+	return v.attempts[attempt] && !a.IsRetried[attempt] && a.Name.Codes[attempt] != 0 && a.Run[attempt] != none &&
+		v.finished[a.State.Codes[attempt]] && (result == 0 || v.passed[result])
+}
+
+// historyReported reads the steps of reports to /save_metrics.
+func (s *scope) historyReported(ctx context.Context, read *store.Reading, w Window, h *history) error {
 	var args arguments
-	text := `SELECT j.pipeline_id, j.name, j.run_ms,
-	CASE WHEN j.legacy_kind = 'job' THEN j.pull_s END, CASE WHEN j.legacy_kind = 'job' THEN j.up_s END,
-	CASE WHEN j.legacy_kind = 'job' THEN j.up_without_pull_s END, CASE WHEN j.legacy_kind = 'job' THEN j.e2e_s END
-FROM jobs j JOIN pipelines p ON p.project_id = j.project_id AND p.id = j.pipeline_id
-WHERE ` + s.pipelines(&args, w) + s.goodAttempts(&args) + " LIMIT " + args.add(maxSeriesValues)
+	text := `SELECT j.pipeline_id, j.name, j.pull_s, j.up_s, j.up_without_pull_s, j.e2e_s
+FROM pipelines p CROSS JOIN jobs j WHERE j.project_id = p.project_id AND j.pipeline_id = p.id AND p.has_legacy AND j.legacy_kind = 'job'
+AND ` + s.pipelines(&args, w) + s.goodAttempts(&args) + " LIMIT " + args.add(maxSeriesValues)
 	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var pipeline, run int64
+		var pipeline int64
 		var job string
 		var steps [4]*float64
-		if err := scan(&pipeline, &job, &run, &steps[0], &steps[1], &steps[2], &steps[3]); err != nil {
+		if err := scan(&pipeline, &job, &steps[0], &steps[1], &steps[2], &steps[3]); err != nil {
 			return err
 		}
-		h.add(pipeline, topic{kind: topicJob, job: job}, run)
 		for i, name := range [...]string{"pull", "up", "up_without_pull", "e2e"} {
 			if steps[i] != nil {
 				h.add(pipeline, topic{kind: topicStep, job: job, step: name}, ci.Millis(*steps[i]))
