@@ -22,6 +22,7 @@ type Card struct {
 	Plots    []chart.Plot
 	Body     template.HTML // what is shown; empty: the plots
 	Table    Table
+	Listed   int // how many rows of the table the page has; 0: all of them
 	// TableShown tells that the body is the table.
 	TableShown bool
 	Empty      *Empty // nothing to show, and why
@@ -41,6 +42,14 @@ func (c Card) DataHref(kind string) string {
 		query = "?" + query
 	}
 	return path + "." + kind + query
+}
+
+// Rows are those of the table that the page has.
+func (c Card) Rows() []Row {
+	if c.Listed > 0 {
+		return c.Table.Rows[:min(c.Listed, len(c.Table.Rows))]
+	}
+	return c.Table.Rows
 }
 
 // An Empty says why there is nothing, and what to press.

@@ -67,17 +67,16 @@ func (d *Dashboard) pipelinePage(ctx context.Context, v *view, argument string) 
 	draw := func(context.Context, *view) (Card, error) { return v.waterfall("waterfall", a), nil }
 	detail.Card = d.card(ctx, v, "waterfall", draw)
 	detail.Card.data = v.base() + "/data/waterfall?pipeline=" + strconv.FormatInt(a.PipelineID, 10)
-	for _, j := range inOrder(a.Jobs) {
+	shown, rest := drawn(inOrder(a.Jobs))
+	for _, j := range shown {
 		r := v.attemptRow(a, j)
 		if detail.Attempts = append(detail.Attempts, r); attemptOutcome(j) == "failed" && !j.IsRetried {
 			detail.Failed = append(detail.Failed, r)
 		}
 	}
-	if n := len(detail.Attempts); n > maxLanes {
-		detail.Attempts = detail.Attempts[:maxLanes]
-		detail.Note = fmt.Sprintf("The first %d of %d; JSON has all.", maxLanes, n)
+	if len(rest) > 0 {
+		detail.Note = fmt.Sprintf("%d of %d: those on the critical path, those that failed, and the longest. JSON has all.", len(shown), len(a.Jobs))
 	}
-	detail.Failed = detail.Failed[:min(len(detail.Failed), maxLanes)]
 	if u := said(a.URL); strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") {
 		detail.Actions = append(detail.Actions, Link{"Open in the CI", u})
 	}

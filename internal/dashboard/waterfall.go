@@ -48,6 +48,7 @@ func (v *view) waterfall(id string, a *analytics.PipelineAnswer) Card {
 	}
 	var notes []string
 	if len(rest) > 0 {
+		c.Listed = len(shown)
 		notes = append(notes, fmt.Sprintf("%d of %d attempts are drawn: those on the critical path, those that failed, and the longest. CSV has all.", len(shown), len(a.Jobs)))
 	}
 	if inferred {

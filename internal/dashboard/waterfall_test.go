@@ -46,6 +46,50 @@ func shaped(id int64, pressed float64) ci.Report {
 	}}
 }
 
+// large is a pipeline with so many jobs, the first of them the one that all
+// waited for, and the last failed.
+func large(id int64, n int) ci.Report {
+	r := shaped(id, 400)
+	created := r.Pipeline.CreatedAt
+	r.Jobs = []ci.Attempt{ran(created, "everything", "test", 0, 1, 900)}
+	for i := 1; i < n; i++ {
+		r.Jobs = append(r.Jobs, ran(created, fmt.Sprintf("unit %d", i), "test", 0, 1, 10+float64(i%7)))
+	}
+	r.Jobs[n-1].Result = ci.Failure
+	for i := range r.Jobs {
+		r.Jobs[i].ID = fmt.Sprint(1e6 + i)
+	}
+	return r
+}
+
+// Of a large pipeline a page has what says most, and CSV all.
+func TestLargePipeline(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		const n = 700
+		if _, err := s.Save(t.Context(), large(3, n)); err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s, nil)
+		body, _ := p.get(t, "/p/acme/shape/-/pipelines/3", http.StatusOK)
+		if lanes, rows := strings.Count(body, `<g class="job`), strings.Count(body, "<tr"); lanes != 100 || rows != 2*(100+1) {
+			t.Errorf("the page has %d lanes and %d rows", lanes, rows)
+		}
+		for _, want := range []string{`title="everything"`, fmt.Sprintf(`title="unit %d"`, n-1), "100 of 700 attempts are drawn", "100 of 700: those"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("the page has no %s", want)
+			}
+		}
+		if nodes := len(regexp.MustCompile(`<[a-z]`).FindAllString(body, -1)); nodes > 4000 {
+			t.Errorf("the page has %d nodes", nodes)
+		}
+		if csv, _ := p.get(t, "/p/acme/shape/-/data/waterfall.csv?pipeline=3", http.StatusOK); strings.Count(csv, "\n") != n+1 {
+			t.Errorf("CSV has %d lines", strings.Count(csv, "\n"))
+		}
+	})
+}
+
 // A waterfall goes stage by stage with the attempts of a job under each other;
 // it shows what was waited for, also where that was a person; and when that took
 // longer than all else, the axis ends before it.
