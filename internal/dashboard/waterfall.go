@@ -34,13 +34,8 @@ func (v *view) waterfall(id string, a *analytics.PipelineAnswer) Card {
 	inferred := waitedFor(picture.Lanes, shown, a)
 	hold(picture.Lanes, shown)
 	picture.End = quietFrom(picture.Lanes)
-	for i, j := range slices.Concat(shown, rest) {
-		started := math.NaN()
-		if i < len(shown) {
-			started = picture.Lanes[i].Start
-		} else {
-			started = laneOf(j, timeOf(a.CreatedAt)).Start
-		}
+	for _, j := range slices.Concat(shown, rest) {
+		started := laneOf(j, timeOf(a.CreatedAt)).Start
 		c.Table.Rows = append(c.Table.Rows, Row{Href: v.jobHref(a.Project, j.Job), Cells: []Cell{
 			textCell(j.Job), countCell(j.Attempt), textCell(said(j.Stage)), textCell(attemptOutcome(j)), secondsCell(j.QueueS), nanCell(started), secondsCell(j.DurationS),
 			{map[bool]string{true: "yes", false: "no"}[j.PathRunS != nil], j.PathRunS != nil},

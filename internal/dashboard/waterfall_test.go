@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func shaped(id int64, pressed float64) ci.Report {
 	jobs[2].Result, jobs[2].Needs, jobs[3].Needs = ci.Failure, []string{"build"}, []string{"build"}
 	jobs[4].Needs, jobs[4].Manual = []string{"e2e"}, &yes
 	for i := range jobs {
-		jobs[i].ID = fmt.Sprint(100*id + int64(i))
+		jobs[i].ID = strconv.FormatInt(100*id+int64(i), 10)
 	}
 	return ci.Report{Provider: "jenkins", Project: "acme/shape", Source: ci.Push, Jobs: jobs, Pipeline: ci.Pipeline{
 		ID: id, Ref: "main", DefaultBranch: "main", State: ci.Finished, Result: ci.Success, CreatedAt: created, FinishedAt: created.Add(time.Duration(pressed+60) * time.Second),
@@ -57,7 +58,7 @@ func large(id int64, n int) ci.Report {
 	}
 	r.Jobs[n-1].Result = ci.Failure
 	for i := range r.Jobs {
-		r.Jobs[i].ID = fmt.Sprint(1e6 + i)
+		r.Jobs[i].ID = strconv.Itoa(1e6 + i)
 	}
 	return r
 }

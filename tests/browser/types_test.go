@@ -18,7 +18,7 @@ func TestScriptsHaveTypes(t *testing.T) {
 	if _, err := exec.LookPath(compiler); err != nil {
 		t.Skip("TypeScript is not there: scripts/test-needs packages installs it")
 	}
-	if out, err := exec.CommandContext(t.Context(), compiler, "-p", filepath.Join(devtools, "tsconfig.json")).CombinedOutput(); err != nil { //nolint:gosec // of ours
+	if out, err := exec.CommandContext(t.Context(), compiler, "-p", filepath.Join(devtools, "tsconfig.json")).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
