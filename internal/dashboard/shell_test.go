@@ -48,7 +48,7 @@ func TestNothingOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(names)
-	want := []string{"app.css", "caret.svg", "icon.svg", "js/chart.js", "js/main.js", "js/waiting.js"}
+	want := []string{"app.css", "caret.svg", "icon.svg", "js/chart.js", "js/main.js", "js/settings.js", "js/waiting.js"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
