@@ -402,8 +402,9 @@ func (w *world) compareJob(t *testing.T, what string, a *analytics.Analytics, f 
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups := func(key func(p *pipelineRow, j *jobRow) string) (run, queue map[string][]int64) {
-		run, queue = map[string][]int64{}, map[string][]int64{}
+	groups := func(key func(p *pipelineRow, j *jobRow) string) map[string]analytics.JobSums {
+		run, queue := map[string][]int64{}, map[string][]int64{}
+		ended := map[string]analytics.JobSums{}
 		w.attemptsOf(f, f.Window, func(p *pipelineRow, j *jobRow) {
 			k := key(p, j)
 			if _, seen := run[k]; !seen {
@@ -415,16 +416,47 @@ func (w *world) compareJob(t *testing.T, what string, a *analytics.Analytics, f 
 			if j.queue != nil {
 				queue[k] = append(queue[k], *j.queue)
 			}
+			e := ended[k]
+			switch {
+			case j.state != "finished" || j.result == "skip":
+			case j.result == "cancellation":
+				e.Canceled++
+			case j.result == "" || j.result == "success":
+				if j.attempt > 1 {
+					e.Restarted++
+				} else {
+					e.Passed++
+				}
+			default:
+				e.Failed++
+			}
+			ended[k] = e
 		})
-		return run, queue
+		for k, e := range ended {
+			e.Run, e.Queue = sum(usual, run[k]), sum(usual, queue[k])
+			ended[k] = e
+		}
+		return ended
 	}
-	run, queue := groups(func(*pipelineRow, *jobRow) string { return "" })
-	equal(t, "job?"+what, []analytics.Summary{sum(usual, run[""]), sum(usual, queue[""])}, []analytics.Summary{got.Run, got.Queue})
+	var run []int64
+	w.attemptsOf(f, f.Window, func(_ *pipelineRow, j *jobRow) {
+		if j.run != nil && resulted(f, "ok", j.state, j.result) {
+			run = append(run, *j.run)
+		}
+	})
+	nothing := analytics.JobSums{Run: sum(usual, nil), Queue: sum(usual, nil)}
+	orNone := func(all map[string]analytics.JobSums, key string) analytics.JobSums {
+		if s, there := all[key]; there {
+			return s
+		}
+		return nothing
+	}
+	equal(t, "job?"+what, orNone(groups(func(*pipelineRow, *jobRow) string { return "" }), ""), got.JobSums)
 	in := int64(0)
 	for _, b := range got.Histogram {
 		in += b.Count
 		n := int64(0)
-		for _, ms := range run[""] {
+		for _, ms := range run {
 			if s := float64(ms) / 1000; s >= b.FromS-1e-9 && (b.ToS == nil || s < *b.ToS-1e-9) {
 				n++
 			}
@@ -443,17 +475,17 @@ func (w *world) compareJob(t *testing.T, what string, a *analytics.Analytics, f 
 		"runner": {got.ByRunner, func(_ *pipelineRow, j *jobRow) string { return cmp.Or(j.runner, j.runnerID) }},
 		"ref":    {got.ByRef, func(p *pipelineRow, _ *jobRow) string { return p.ref }},
 	} {
-		run, queue := groups(all.of)
-		if len(all.got) != len(run) {
-			t.Errorf("job?%s by %s: %d groups, want %d", what, key, len(all.got), len(run))
+		want := groups(all.of)
+		if len(all.got) != len(want) {
+			t.Errorf("job?%s by %s: %d groups, want %d", what, key, len(all.got), len(want))
 		}
 		for _, g := range all.got {
-			equal(t, "job?"+what+" "+g.Name, analytics.JobGroup{Name: g.Name, Run: sum(usual, run[g.Name]), Queue: sum(usual, queue[g.Name])}, g)
+			equal(t, "job?"+what+" "+g.Name, analytics.JobGroup{Name: g.Name, JobSums: want[g.Name]}, g)
 		}
 	}
 	for _, b := range got.Buckets {
-		run, queue := groups(func(p *pipelineRow, _ *jobRow) string { return strconv.FormatBool(within(b.Slice, p.created)) })
-		equal(t, "job?"+what+" "+b.Start.String(), analytics.JobBucket{Slice: b.Slice, Run: sum(usual, run["true"]), Queue: sum(usual, queue["true"])}, b)
+		want := groups(func(p *pipelineRow, _ *jobRow) string { return strconv.FormatBool(within(b.Slice, p.created)) })
+		equal(t, "job?"+what+" "+b.Start.String(), analytics.JobBucket{Slice: b.Slice, JobSums: orNone(want, "true")}, b)
 	}
 }
 

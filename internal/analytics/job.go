@@ -11,9 +11,8 @@ import (
 type JobAnswer struct {
 	Timeline
 
-	Job            string        `json:"job"`
-	Run            Summary       `json:"run"`   // of attempts that were ok, or as the filter's results say
-	Queue          Summary       `json:"queue"` // of all attempts that started
+	Job string `json:"job"`
+	JobSums
 	Buckets        []JobBucket   `json:"buckets"`
 	Histogram      []Bin         `json:"histogram"` // of Run
 	ByRunner       []JobGroup    `json:"by_runner"` // the most used first, at most 50
@@ -21,12 +20,22 @@ type JobAnswer struct {
 	FailureReasons []ReasonCount `json:"failure_reasons"` // the most frequent first, at most 50
 }
 
+// JobSums sum some attempts up.
+type JobSums struct {
+	Run   Summary `json:"run"`   // of attempts that were ok, or as the filter's results say
+	Queue Summary `json:"queue"` // of all attempts that started
+	// How attempts ended, whatever the filter's results say: by themselves at the
+	// first try, or when retried; with a failure; or canceled.
+	Passed    int64 `json:"passed"`
+	Restarted int64 `json:"restarted"`
+	Failed    int64 `json:"failed"`
+	Canceled  int64 `json:"canceled"`
+}
+
 // A JobBucket is one slice of the window.
 type JobBucket struct {
 	Slice
-
-	Run   Summary `json:"run"`
-	Queue Summary `json:"queue"`
+	JobSums
 }
 
 // A Bin is how many attempts ran from FromS to before ToS. The last bin has
@@ -39,9 +48,8 @@ type Bin struct {
 
 // A JobGroup is the attempts of one runner, or on one ref.
 type JobGroup struct {
-	Name  string  `json:"name"` // empty: nobody said
-	Run   Summary `json:"run"`
-	Queue Summary `json:"queue"`
+	Name string `json:"name"` // empty: nobody said
+	JobSums
 }
 
 // A ReasonCount is how often attempts failed for a reason.
@@ -71,11 +79,11 @@ func (a *Analytics) Job(ctx context.Context, f Filter) (*JobAnswer, error) {
 		answer.Buckets[i].Slice = slices[i]
 	}
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		err := s.runAndQueue(ctx, read, "0", 1, func(_ *string, _ int64, run, queue Summary) { answer.Run, answer.Queue = run, queue })
+		var whole int64
+		err := s.attemptGroups(ctx, read, "0", 1, &whole, func(sums JobSums) { answer.JobSums = sums })
 		if err == nil {
-			err = s.runAndQueue(ctx, read, b.sql("p.created_ms"), len(slices), func(_ *string, k int64, run, queue Summary) {
-				answer.Buckets[k].Run, answer.Buckets[k].Queue = run, queue
-			})
+			var k int
+			err = s.attemptGroups(ctx, read, b.sql("p.created_ms"), len(slices), &k, func(sums JobSums) { answer.Buckets[k].JobSums = sums })
 		}
 		if err == nil {
 			err = s.jobGroups(ctx, read, "COALESCE(j.runner_name, j.runner_id, '')", &answer.ByRunner)
@@ -94,43 +102,32 @@ func (a *Analytics) Job(ctx context.Context, f Filter) (*JobAnswer, error) {
 	return answer, err
 }
 
-// runAndQueue sums up the attempts by a number in SQL.
-func (s *scope) runAndQueue(ctx context.Context, read *store.Reading, key string, limit int, take func(name *string, k int64, run, queue Summary)) error {
-	return s.attemptGroups(ctx, read, key, limit, func(scan func(key any) (run, queue Summary, err error)) error {
-		var k int64
-		run, queue, err := scan(&k)
-		if err == nil {
-			take(nil, k, run, queue)
-		}
-		return err
-	})
-}
-
 func (s *scope) jobGroups(ctx context.Context, read *store.Reading, key string, to *[]JobGroup) error {
-	return s.attemptGroups(ctx, read, key, maxGroups, func(scan func(key any) (run, queue Summary, err error)) error {
-		var g JobGroup
-		var err error
-		g.Run, g.Queue, err = scan(&g.Name)
-		*to = append(*to, g)
-		return err
-	})
+	var name string
+	return s.attemptGroups(ctx, read, key, maxGroups, &name, func(sums JobSums) { *to = append(*to, JobGroup{name, sums}) })
 }
 
-// attemptGroups sums up attempts by a key in SQL, the largest groups first.
-func (s *scope) attemptGroups(ctx context.Context, read *store.Reading, key string, limit int, take func(scan func(key any) (run, queue Summary, err error)) error) error {
+// attemptGroups sums up attempts by a key in SQL, the largest groups first. It
+// puts the key of each where at shows before it hands on the sums.
+func (s *scope) attemptGroups(ctx context.Context, read *store.Reading, key string, limit int, at any, take func(JobSums)) error {
 	var args arguments
 	fractions := []float64{0.05, 0.5, 0.8, 0.95}
-	text := "SELECT g.k, COUNT(g.run_ms), AVG(g.run_ms), " + read.Percentiles("g.run_ms", fractions...) + ", COUNT(g.queue_ms), AVG(g.queue_ms), " + read.Percentiles("g.queue_ms", fractions...) +
-		" FROM (SELECT " + key + " AS k, CASE WHEN " + s.result(&args, "j", ResultOK) + " THEN j.run_ms END AS run_ms, j.queue_ms" + s.attemptsFrom(&args, s.Window) +
+	text := "SELECT g.k, COUNT(g.run_ms), AVG(g.run_ms), " + read.Percentiles("g.run_ms", fractions...) + ", COUNT(g.queue_ms), AVG(g.queue_ms), " + read.Percentiles("g.queue_ms", fractions...)
+	for _, outcome := range []string{Passed, Restarted, Failed, Canceled} {
+		text += ", COUNT(CASE WHEN g.outcome = '" + outcome + "' THEN 1 END)"
+	}
+	text += " FROM (SELECT " + key + " AS k, CASE WHEN " + s.result(&args, "j", ResultOK) + " THEN j.run_ms END AS run_ms, j.queue_ms, " + attemptOutcome + " AS outcome" + s.attemptsFrom(&args, s.Window) +
 		") g GROUP BY g.k ORDER BY COUNT(*) DESC, g.k LIMIT " + args.add(limit)
 	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		return take(func(key any) (run, queue Summary, err error) {
-			var mean *float64
-			var values store.Floats
-			err = scanSummary(scan, fractions, &run, key, &queue.Count, secondsIn{&mean}, &values)
-			queue.MeanS, queue.Percentiles = mean, percentilesOf(fractions, values)
-			return run, queue, err
-		})
+		var sums JobSums
+		var values store.Floats
+		queue := &sums.Queue
+		if err := scanSummary(scan, fractions, &sums.Run, at, &queue.Count, secondsIn{&queue.MeanS}, &values, &sums.Passed, &sums.Restarted, &sums.Failed, &sums.Canceled); err != nil {
+			return err
+		}
+		queue.Percentiles = percentilesOf(fractions, values)
+		take(sums)
+		return nil
 	})
 }
 
@@ -189,12 +186,14 @@ func roundUp(s float64) float64 {
 
 // Table has a row for each bucket.
 func (answer *JobAnswer) Table() Table {
-	t := Table{Columns: []string{"start", "end", "is_running", "count", "mean_s", "p5_s", "p50_s", "p80_s", "p95_s", "queue_count", "queue_mean_s", "queue_p50_s", "queue_p95_s"}}
+	t := Table{Columns: []string{
+		"start", "end", "is_running", "count", "mean_s", "p5_s", "p50_s", "p80_s", "p95_s", "queue_count", "queue_mean_s", "queue_p50_s", "queue_p95_s", "passed", "restarted", "failed", "canceled",
+	}}
 	for i := range answer.Buckets {
 		b := &answer.Buckets[i]
 		p, q := b.Run.Percentiles, b.Queue.Percentiles
 		t.Rows = append(t.Rows, []any{
-			b.Start, b.End, b.IsRunning, b.Run.Count, b.Run.MeanS, p.at(0.05), p.at(0.5), p.at(0.8), p.at(0.95), b.Queue.Count, b.Queue.MeanS, q.at(0.5), q.at(0.95),
+			b.Start, b.End, b.IsRunning, b.Run.Count, b.Run.MeanS, p.at(0.05), p.at(0.5), p.at(0.8), p.at(0.95), b.Queue.Count, b.Queue.MeanS, q.at(0.5), q.at(0.95), b.Passed, b.Restarted, b.Failed, b.Canceled,
 		})
 	}
 	return t

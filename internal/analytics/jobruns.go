@@ -10,6 +10,10 @@ import (
 // maxJobRuns is how many attempts of a job are looked at one by one.
 const maxJobRuns = 5000
 
+// attemptOutcome is how an attempt j ended, in SQL.
+const attemptOutcome = `CASE WHEN j.state IS NULL OR j.state <> 'finished' THEN 'unfinished' WHEN j.result IN ('failure', 'error', 'timeout') THEN 'failed'
+				WHEN j.result = 'cancellation' THEN 'canceled' WHEN j.result = 'skip' THEN 'skipped' WHEN j.attempt > 1 THEN 'restarted' ELSE 'passed' END`
+
 // JobRuns are the attempts of one job, the newest first.
 type JobRuns struct {
 	Items     []JobRun
@@ -37,9 +41,7 @@ func (a *Analytics) JobRuns(ctx context.Context, f Filter, job string) (*JobRuns
 	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
 		var args arguments
 		text := `SELECT pr.name, p.id, p.created_ms, j.attempt, j.is_retried,
-			CASE WHEN j.state IS NULL OR j.state <> 'finished' THEN 'unfinished' WHEN j.result IN ('failure', 'error', 'timeout') THEN 'failed'
-				WHEN j.result = 'cancellation' THEN 'canceled' WHEN j.result = 'skip' THEN 'skipped' WHEN j.attempt > 1 THEN 'restarted' ELSE 'passed' END,
-			j.run_ms, j.queue_ms, CASE WHEN j.path_run_ms IS NULL THEN 0 ELSE 1 END, COALESCE(p.ref, ''), COALESCE(j.runner_name, j.runner_id, ''), COALESCE(j.failure_reason, '')
+			` + attemptOutcome + `, j.run_ms, j.queue_ms, CASE WHEN j.path_run_ms IS NULL THEN 0 ELSE 1 END, COALESCE(p.ref, ''), COALESCE(j.runner_name, j.runner_id, ''), COALESCE(j.failure_reason, '')
 			FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id JOIN projects pr ON pr.id = p.project_id
 			WHERE ` + s.pipelinesAndJobs(&args, s.Window) + " ORDER BY p.created_ms DESC, p.id DESC, j.attempt DESC LIMIT " + args.add(maxJobRuns+1)
 		return read.Rows(ctx, text, args, func(scan store.Scan) error {

@@ -1,15 +1,12 @@
 package dashboard
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"html/template"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
@@ -57,6 +54,14 @@ func (d *Dashboard) jobRuns(ctx context.Context, v *view) (*analytics.JobRuns, e
 	return once(v, "runs of the job", func() (*analytics.JobRuns, error) { return d.Analytics.JobRuns(ctx, v.filter, v.job()) })
 }
 
+// jobAnswer is all about the job but its single attempts.
+func (d *Dashboard) jobAnswer(ctx context.Context, v *view) (*analytics.JobAnswer, error) {
+	if v.job() == "" {
+		return nil, fmt.Errorf("%w: no job is named", store.ErrUnknown)
+	}
+	return once(v, "the job", func() (*analytics.JobAnswer, error) { return d.Analytics.Job(ctx, v.filter) })
+}
+
 func (d *Dashboard) jobTiles(ctx context.Context, v *view, runs *analytics.JobRuns) []Tile {
 	var tiles []Tile
 	for _, t := range []struct{ label, href, metric string }{{"Job duration", "#job-duration", "job_run:"}, {"Queued", "#job-queue", "job_queue:"}} {
@@ -64,15 +69,15 @@ func (d *Dashboard) jobTiles(ctx context.Context, v *view, runs *analytics.JobRu
 			tiles = append(tiles, statsTile(t.label, t.href, a, 0))
 		}
 	}
-	var finished, failed, critical, ended int
+	if a, err := d.jobAnswer(ctx, v); err == nil {
+		finished := a.Passed + a.Restarted + a.Failed
+		tiles = append(tiles, Tile{
+			Label: "Failed", Href: "#job-outcomes", Big: share(a.Failed, finished), Few: finished < fewest,
+			Pairs: []hidden{{"attempts", strconv.FormatInt(a.Failed, 10)}, {"of", strconv.FormatInt(finished, 10)}},
+		})
+	}
+	var critical, ended int64
 	for i := range runs.Items {
-		switch runs.Items[i].Outcome {
-		case analytics.Passed, analytics.Restarted:
-			finished++
-		case analytics.Failed:
-			finished++
-			failed++
-		}
 		if runs.Items[i].RunS != nil {
 			ended++
 			if runs.Items[i].Critical {
@@ -80,12 +85,13 @@ func (d *Dashboard) jobTiles(ctx context.Context, v *view, runs *analytics.JobRu
 			}
 		}
 	}
-	return append(tiles,
-		Tile{Label: "Failed", Href: "#job-outcomes", Big: share(failed, finished), Few: finished < fewest, Pairs: []hidden{{"attempts", strconv.Itoa(failed)}, {"of", strconv.Itoa(finished)}}},
-		Tile{Label: "On the critical path", Href: "#job-runs", Big: share(critical, ended), Few: ended < fewest, Pairs: []hidden{{"attempts", strconv.Itoa(critical)}, {"of", strconv.Itoa(ended)}}})
+	return append(tiles, Tile{
+		Label: "On the critical path", Href: "#job-runs", Big: share(critical, ended), Few: ended < fewest,
+		Pairs: []hidden{{"attempts", strconv.FormatInt(critical, 10)}, {"of", strconv.FormatInt(ended, 10)}},
+	})
 }
 
-func share(part, whole int) string {
+func share(part, whole int64) string {
 	if whole == 0 {
 		return "–"
 	}
@@ -220,43 +226,42 @@ func percentile(values []float64, p float64) float64 {
 	return s[low] + (at-float64(low))*(s[low+1]-s[low])
 }
 
-const bins = 24
+// leastBin is the width of a bin where all values are 0, in seconds.
+const leastBin = .1
 
 func (d *Dashboard) jobHistogramCard(ctx context.Context, v *view) (Card, error) {
 	c := Card{Title: "How long it takes", Question: "Is there one usual time, or several?", Define: "job-run"}
-	runs, err := d.jobRuns(ctx, v)
+	a, err := d.jobAnswer(ctx, v)
 	if err != nil {
 		return c, err
 	}
-	var values []float64
-	for i := range runs.Items {
-		if r := &runs.Items[i]; r.RunS != nil && (r.Outcome == analytics.Passed || r.Outcome == analytics.Restarted) {
-			values = append(values, *r.RunS)
-		}
-	}
-	if len(values) == 0 {
+	if a.Run.Count == 0 {
 		c.Empty = &Empty{Text: "The job has not passed in this time."}
 		return c, nil
 	}
-	width := max(slices.Max(values)/bins, .001)
 	picture := chart.Hist{ID: "job-histogram", Height: 224}
-	for i := range bins {
-		picture.Bins = append(picture.Bins, chart.Bin{From: float64(i) * width, To: float64(i+1) * width})
-	}
-	for _, s := range values {
-		picture.Bins[min(int(s/width), bins-1)].N++
-	}
+	width := leastBin // of all bins; the last has no end
 	c.Table = Table{Columns: []Column{{"From", "from_s", false}, {"To", "to_s", true}, {"Attempts", "count", true}}}
-	for _, b := range picture.Bins {
-		c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{{chart.Duration(b.From), b.From}, {chart.Duration(b.To), b.To}, countCell(int64(b.N))}})
+	for _, b := range a.Histogram {
+		to := Cell{"and more", nil}
+		if b.ToS != nil {
+			width, to = *b.ToS-b.FromS, secondsCell(b.ToS)
+		}
+		bin := chart.Bin{From: b.FromS, To: b.FromS + width, N: int(b.Count)}
+		picture.Bins = append(picture.Bins, bin)
+		c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{{chart.Duration(b.FromS), b.FromS}, to, countCell(b.Count)}})
 	}
 	for _, q := range []struct {
-		p    float64
-		name string
+		fraction float64
+		name     string
 	}{{.5, "p50"}, {.8, "p80"}, {.95, "p95"}} {
-		picture.Lines = append(picture.Lines, chart.Line{Value: percentile(values, q.p), Name: q.name})
+		if value, ok := a.Run.Percentiles.At(q.fraction); ok {
+			picture.Lines = append(picture.Lines, chart.Line{Value: value, Name: q.name})
+		}
 	}
-	c.Desc = fmt.Sprintf("Half of the attempts took no longer than %s, 95 of 100 no longer than %s.", chart.Duration(percentile(values, .5)), chart.Duration(percentile(values, .95)))
+	p50, _ := a.Run.Percentiles.At(.5)
+	p95, _ := a.Run.Percentiles.At(.95)
+	c.Desc = fmt.Sprintf("Half of the attempts took no longer than %s, 95 of 100 no longer than %s.", chart.Duration(p50), chart.Duration(p95))
 	c.Plots = []chart.Plot{picture.Plot()}
 	return c, nil
 }
@@ -264,42 +269,22 @@ func (d *Dashboard) jobHistogramCard(ctx context.Context, v *view) (Card, error)
 // jobOutcomesCard counts how the attempts ended, over time.
 func (d *Dashboard) jobOutcomesCard(ctx context.Context, v *view) (Card, error) {
 	c := Card{Title: "Outcomes", Question: "How often does it fail?", Define: "flaky", Legend: outcomeSigns()}
-	runs, err := d.jobRuns(ctx, v)
-	if err != nil {
-		return c, err
-	}
-	edges, err := v.filter.Edges()
+	a, err := d.jobAnswer(ctx, v)
 	if err != nil {
 		return c, err
 	}
 	keys := []string{analytics.Passed, analytics.Restarted, analytics.Failed, analytics.Canceled}
 	picture := chart.Stack{ID: "job-outcomes", Height: 224, Unit: chart.Count, From: v.filter.Window.From, To: v.filter.Window.To, Location: v.filter.Zone, Keys: keys, XTicks: 4}
-	counts := make([][]float64, len(edges)-1)
-	for i := range counts {
-		counts[i] = make([]float64, len(keys))
-	}
-	for i := range runs.Items {
-		r := &runs.Items[i]
-		k := slices.Index(keys, r.Outcome)
-		at, _ := slices.BinarySearchFunc(edges, time.Time(r.CreatedAt), func(edge, t time.Time) int {
-			if edge.After(t) {
-				return 1
-			}
-			return -1
-		})
-		if k >= 0 && at >= 1 && at <= len(counts) {
-			counts[at-1][k]++
-		}
-	}
 	c.Table = Table{Columns: []Column{{"From", "start", false}, {"Passed", "passed", true}, {"Passed when retried", "restarted", true}, {"Failed", "failed", true}, {"Canceled", "canceled", true}}}
-	for i, values := range counts {
-		from, to := edges[i], edges[i+1]
-		open := to.After(d.Now())
-		picture.Bars = append(picture.Bars, chart.Bar{From: from, To: to, Values: values, Open: open})
-		r := Row{From: stamp(from), To: stamp(to), Href: v.between(from, to), Cells: []Cell{bucketCell(from, to, v.filter.Zone, open)}}
-		for _, n := range values {
-			r.Cells = append(r.Cells, countCell(int64(n)))
+	for _, b := range a.Buckets {
+		from, to := time.Time(b.Start), time.Time(b.End)
+		bar := chart.Bar{From: from, To: to, Open: b.IsRunning}
+		r := Row{From: stamp(from), To: stamp(to), Href: v.between(from, to), Cells: []Cell{bucketCell(from, to, v.filter.Zone, b.IsRunning)}}
+		for _, n := range []int64{b.Passed, b.Restarted, b.Failed, b.Canceled} {
+			bar.Values = append(bar.Values, float64(n))
+			r.Cells = append(r.Cells, countCell(n))
 		}
+		picture.Bars = append(picture.Bars, bar)
 		c.Table.Rows = append(c.Table.Rows, r)
 	}
 	c.Desc = picture.Describe([]string{"passed", "passed when retried", "failed", "canceled"})
@@ -309,106 +294,4 @@ func (d *Dashboard) jobOutcomesCard(ctx context.Context, v *view) (Card, error) 
 
 func outcomeSigns() []Sign {
 	return []Sign{sign("", "k-passed", "passed"), sign("", "k-restarted", "restarted"), sign("", "k-failed", "failed"), sign("", "k-canceled", "canceled")}
-}
-
-// groups sums attempts up by something that is said of them.
-func (d *Dashboard) groups(ctx context.Context, v *view, c Card, name, fieldName, parameter string, of func(*analytics.JobRun) string) (Card, error) {
-	runs, err := d.jobRuns(ctx, v)
-	if err != nil {
-		return c, err
-	}
-	type group struct {
-		name     string
-		run      []float64
-		attempts int
-		failed   int
-	}
-	all := map[string]*group{}
-	for i := range runs.Items {
-		r := &runs.Items[i]
-		key := of(r)
-		if key == "" || r.Outcome == analytics.Unfinished || r.Outcome == analytics.Skipped {
-			continue
-		}
-		if all[key] == nil {
-			all[key] = &group{name: key}
-		}
-		g := all[key]
-		g.attempts++
-		if r.Outcome == analytics.Failed {
-			g.failed++
-		} else if r.RunS != nil && r.Outcome != analytics.Canceled {
-			g.run = append(g.run, *r.RunS)
-		}
-	}
-	sorted := slices.SortedFunc(maps.Values(all), func(a, b *group) int {
-		return cmp.Or(cmp.Compare(b.attempts, a.attempts), cmp.Compare(a.name, b.name))
-	})
-	c.TableShown = true
-	c.Table = Table{Columns: []Column{{name, fieldName, false}, {"Attempts", "count", true}, {"p50", "p50_s", true}, {"p95", "p95_s", true}, {"Failed", "failure_rate", true}}}
-	for _, g := range sorted[:min(len(sorted), 8)] {
-		r := Row{Cells: []Cell{textCell(g.name), countCell(int64(g.attempts)), nanCell(percentile(g.run, .5)), nanCell(percentile(g.run, .95)), {share(g.failed, g.attempts), float64(g.failed) / float64(g.attempts)}}}
-		if parameter != "" {
-			r.Href = v.href("pipelines", parameter, g.name)
-		}
-		c.Table.Rows = append(c.Table.Rows, r)
-	}
-	if len(sorted) == 0 {
-		c.Empty = &Empty{Text: "Nothing was said of this."}
-		return c, nil
-	}
-	c.Body = shown(&c, true)
-	return c, nil
-}
-
-func (d *Dashboard) jobRunnersCard(ctx context.Context, v *view) (Card, error) {
-	return d.groups(ctx, v, Card{Title: "By runner", Question: "Is one machine slow?", Define: "job-run"}, "Runner", "runner", "runner", func(r *analytics.JobRun) string { return r.Runner })
-}
-
-func (d *Dashboard) jobBranchesCard(ctx context.Context, v *view) (Card, error) {
-	return d.groups(ctx, v, Card{Title: "By branch", Question: "Does it differ between branches?", Define: "job-run"}, "Branch", "ref", "ref", func(r *analytics.JobRun) string { return r.Ref })
-}
-
-func (d *Dashboard) jobReasonsCard(ctx context.Context, v *view) (Card, error) {
-	return d.groups(ctx, v, Card{Title: "Why it fails", Question: "Its script, or the machine?", Define: "flaky"}, "Reason", "failure_reason", "", func(r *analytics.JobRun) string { return r.FailureReason })
-}
-
-const shownRuns = 30
-
-// jobRunsCard lists the latest attempts.
-func (d *Dashboard) jobRunsCard(ctx context.Context, v *view) (Card, error) {
-	c := Card{Title: "Latest attempts", Question: "Which pipelines?", TableShown: true}
-	runs, err := d.jobRuns(ctx, v)
-	if err != nil {
-		return c, err
-	}
-	c.Table = Table{Columns: []Column{
-		{"Pipeline", "pipeline_id", false},
-		{"Created", "created_at", true},
-		{"Branch", "ref", false},
-		{"Attempt", "attempt", true},
-		{"Outcome", "outcome", false},
-		{"Queued", "queue_s", true},
-		{"Ran", "duration_s", true},
-		{"Critical", "on_critical_path", false},
-		{"Runner", "runner", false},
-		{"Reason", "failure_reason", false},
-	}}
-	for i := range runs.Items {
-		r := &runs.Items[i]
-		c.Table.Rows = append(c.Table.Rows, Row{Href: pipelineHref(r.Project, r.PipelineID), Cells: []Cell{
-			{"#" + strconv.FormatInt(r.PipelineID, 10), r.PipelineID},
-			timeCell(time.Time(r.CreatedAt), v.filter.Zone), textCell(r.Ref), countCell(r.Attempt), textCell(r.Outcome),
-			secondsCell(r.QueueS), secondsCell(r.RunS),
-			{map[bool]string{true: "yes"}[r.Critical], r.Critical},
-			textCell(r.Runner), textCell(strings.ReplaceAll(r.FailureReason, "_", " ")),
-		}})
-	}
-	few := c
-	if n := len(c.Table.Rows); n > shownRuns {
-		few.Table.Rows = c.Table.Rows[:shownRuns]
-		c.Note = template.HTML(fmt.Sprintf("The latest %d of %d; CSV has all.", shownRuns, n)) //nolint:gosec // numbers alone
-	}
-	c.Body = shown(&few, true)
-	return c, nil
 }

@@ -90,7 +90,7 @@ func TestPagesOfProjects(t *testing.T) {
 	})
 }
 
-func TestOnePipelineWithAttemptsAndSteps(t *testing.T) {
+func TestWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
 		save(t, s, told(1))
@@ -98,60 +98,11 @@ func TestOnePipelineWithAttemptsAndSteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		attempts, err := s.Attempts(t.Context(), p.ID, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		type row struct {
-			Job     string
-			Number  int64
-			Retried bool
-			Steps   []store.Step
-		}
-		var got []row
-		for _, a := range attempts {
-			got = append(got, row{a.Job, a.Number, a.IsRetried, a.Steps})
-		}
-		want := []row{
-			{"build-e2e", 1, false, nil},
-			{"e2e", 1, true, []store.Step{{Name: "up", Source: "report", DurationS: 42}, {Name: "e2e", Source: "report", StartedAt: noon.Add(180e9), DurationS: 60.5}}},
-			{"e2e", 2, false, nil},
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
 		if _, err := s.Pipeline(t.Context(), p.ID, 2); !errors.Is(err, store.ErrUnknown) {
 			t.Errorf("a pipeline that is not there: %v", err)
 		}
 		if _, err := s.Project(t.Context(), "nobody"); !errors.Is(err, store.ErrUnknown) {
 			t.Errorf("a project that is not there: %v", err)
-		}
-	})
-}
-
-// The steps of a legacy report are with the attempt that another source told.
-func TestLegacyStepsAreLinked(t *testing.T) {
-	t.Parallel()
-	storetest.Run(t, func(t *testing.T, s *store.Store) {
-		save(t, s, posted(1))
-		r := told(1)
-		r.Project = "test/project"
-		r.Jobs[1].StartedAt = posted(1).Legacy.Entries[1].StartedAt.Truncate(1e9) // the same second
-		save(t, s, r)
-		p, err := s.Project(t.Context(), "test/project")
-		if err != nil {
-			t.Fatal(err)
-		}
-		attempts, err := s.Attempts(t.Context(), p.ID, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := map[string]int{}
-		for _, a := range attempts {
-			got[a.Key] = len(a.Steps)
-		}
-		if diff := cmp.Diff(map[string]int{"#1": 0, "#2": 4, "#3": 0}, got); diff != "" {
-			t.Errorf("steps by attempt (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -1,0 +1,118 @@
+package dashboard
+
+import (
+	"context"
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+)
+
+// shownGroups is how many runners, branches and reasons a card lists.
+const shownGroups = 8
+
+// groupsCard lists sums of attempts by something that is said of them, the most
+// frequent first.
+func (d *Dashboard) groupsCard(ctx context.Context, v *view, c Card, column Column, parameter string, of func(*analytics.JobAnswer) []analytics.JobGroup) (Card, error) {
+	a, err := d.jobAnswer(ctx, v)
+	if err != nil {
+		return c, err
+	}
+	c.TableShown = true
+	c.Table = Table{Columns: []Column{column, {"Attempts", "count", true}, {"p50", "p50_s", true}, {"p95", "p95_s", true}, {"Failed", "failure_rate", true}}}
+	for _, g := range of(a) {
+		ended := g.Passed + g.Restarted + g.Failed + g.Canceled
+		if g.Name == "" || ended == 0 || len(c.Table.Rows) == shownGroups {
+			continue
+		}
+		r := Row{Cells: []Cell{textCell(g.Name), countCell(ended), percentileCell(g.Run, .5), percentileCell(g.Run, .95), {share(g.Failed, ended), float64(g.Failed) / float64(ended)}}}
+		r.Href = v.href("pipelines", parameter, g.Name)
+		c.Table.Rows = append(c.Table.Rows, r)
+	}
+	return nothingSaid(c), nil
+}
+
+// nothingSaid shows the table of a card, or says that it is empty.
+func nothingSaid(c Card) Card {
+	if len(c.Table.Rows) == 0 {
+		c.Empty = &Empty{Text: "Nothing was said of this."}
+		return c
+	}
+	c.Body = shown(&c, true)
+	return c
+}
+
+func percentileCell(s analytics.Summary, fraction float64) Cell {
+	if value, ok := s.Percentiles.At(fraction); ok && s.Count > 0 {
+		return secondsCell(&value)
+	}
+	return secondsCell(nil)
+}
+
+func (d *Dashboard) jobRunnersCard(ctx context.Context, v *view) (Card, error) {
+	return d.groupsCard(ctx, v, Card{Title: "By runner", Question: "Is one machine slow?", Define: "job-run"}, Column{"Runner", "runner", false}, "runner",
+		func(a *analytics.JobAnswer) []analytics.JobGroup { return a.ByRunner })
+}
+
+func (d *Dashboard) jobBranchesCard(ctx context.Context, v *view) (Card, error) {
+	return d.groupsCard(ctx, v, Card{Title: "By branch", Question: "Does it differ between branches?", Define: "job-run"}, Column{"Branch", "ref", false}, "ref",
+		func(a *analytics.JobAnswer) []analytics.JobGroup { return a.ByRef })
+}
+
+func (d *Dashboard) jobReasonsCard(ctx context.Context, v *view) (Card, error) {
+	c := Card{Title: "Why it fails", Question: "Its script, or the machine?", Define: "flaky", TableShown: true}
+	a, err := d.jobAnswer(ctx, v)
+	if err != nil {
+		return c, err
+	}
+	c.Table = Table{Columns: []Column{{"Reason", "failure_reason", false}, {"Failures", "count", true}, {"Of all", "share", true}}}
+	for _, r := range a.FailureReasons {
+		if r.Reason != "" && len(c.Table.Rows) < shownGroups {
+			c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{{strings.ReplaceAll(r.Reason, "_", " "), r.Reason}, countCell(r.Count), {share(r.Count, a.Failed), float64(r.Count) / float64(max(1, a.Failed))}}})
+		}
+	}
+	return nothingSaid(c), nil
+}
+
+const shownRuns = 30
+
+// jobRunsCard lists the latest attempts.
+func (d *Dashboard) jobRunsCard(ctx context.Context, v *view) (Card, error) {
+	c := Card{Title: "Latest attempts", Question: "Which pipelines?", TableShown: true}
+	runs, err := d.jobRuns(ctx, v)
+	if err != nil {
+		return c, err
+	}
+	c.Table = Table{Columns: []Column{
+		{"Pipeline", "pipeline_id", false},
+		{"Created", "created_at", true},
+		{"Branch", "ref", false},
+		{"Attempt", "attempt", true},
+		{"Outcome", "outcome", false},
+		{"Queued", "queue_s", true},
+		{"Ran", "duration_s", true},
+		{"Critical", "on_critical_path", false},
+		{"Runner", "runner", false},
+		{"Reason", "failure_reason", false},
+	}}
+	for i := range runs.Items {
+		r := &runs.Items[i]
+		c.Table.Rows = append(c.Table.Rows, Row{Href: pipelineHref(r.Project, r.PipelineID), Cells: []Cell{
+			{"#" + strconv.FormatInt(r.PipelineID, 10), r.PipelineID},
+			timeCell(time.Time(r.CreatedAt), v.filter.Zone), textCell(r.Ref), countCell(r.Attempt), textCell(r.Outcome),
+			secondsCell(r.QueueS), secondsCell(r.RunS),
+			{map[bool]string{true: "yes"}[r.Critical], r.Critical},
+			textCell(r.Runner), textCell(strings.ReplaceAll(r.FailureReason, "_", " ")),
+		}})
+	}
+	few := c
+	if n := len(c.Table.Rows); n > shownRuns {
+		few.Table.Rows = c.Table.Rows[:shownRuns]
+		c.Note = template.HTML(fmt.Sprintf("The latest %d of %d; CSV has all.", shownRuns, n)) //nolint:gosec // numbers alone
+	}
+	c.Body = shown(&few, true)
+	return c, nil
+}
