@@ -146,7 +146,7 @@ func (p *places) add(column int, to *Texts, text string) {
 		if p[column] == nil {
 			p[column] = map[string]uint32{}
 		}
-		code = uint32(len(to.Values)) //nolint:gosec // of the rows of a day
+		code = uint32(len(to.Values))
 		p[column][text] = code
 		to.Values = append(to.Values, text)
 	}

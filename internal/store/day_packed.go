@@ -44,7 +44,7 @@ func (d *Day) unpack(by packer, project, day int64, packed, memory []byte) (unpa
 type dayEncoder struct{ to []byte }
 
 func (e *dayEncoder) rows(n int) int {
-	e.to = binary.AppendUvarint(e.to, uint64(n)) //nolint:gosec // it is not negative
+	e.to = binary.AppendUvarint(e.to, uint64(n))
 	return n
 }
 
@@ -65,7 +65,7 @@ func (e *dayEncoder) numbers(column *[]int64, base []int64) {
 		if base != nil && base[i] != None {
 			v -= base[i]
 		}
-		e.to = binary.AppendUvarint(e.to, uint64(v<<1^v>>63)+1) //nolint:gosec // its bits are what is meant
+		e.to = binary.AppendUvarint(e.to, uint64(v<<1^v>>63)+1)
 	}
 }
 
@@ -125,7 +125,7 @@ func (r *dayDecoder) count() int {
 		r.failed = true
 		return 0
 	}
-	return int(n) //nolint:gosec // it is less than a length
+	return int(n)
 }
 
 func (r *dayDecoder) rows(int) int {
@@ -137,7 +137,7 @@ func (r *dayDecoder) ascending(column *[]int64) {
 	c, last := sized(*column, r.n), int64(0)
 	for i := range c {
 		v := r.next()
-		last += int64(v>>1) ^ -int64(v&1) //nolint:gosec // its bits are what is meant
+		last += int64(v>>1) ^ -int64(v&1)
 		c[i] = last
 	}
 	*column = c
@@ -163,7 +163,7 @@ func (r *dayDecoder) numbers(column *[]int64, base []int64) {
 			continue
 		}
 		u--
-		v := int64(u>>1) ^ -int64(u&1) //nolint:gosec // its bits are what is meant
+		v := int64(u>>1) ^ -int64(u&1)
 		if base != nil && i < len(base) && base[i] != None {
 			v += base[i]
 		}
@@ -217,7 +217,7 @@ func (r *dayDecoder) texts(column *Texts) {
 		if v >= uint64(len(values)) {
 			r.failed, v = true, 0
 		}
-		codes[i] = uint32(v) //nolint:gosec // it is less than a length
+		codes[i] = uint32(v)
 	}
 	column.Values, column.Codes = values, codes
 }

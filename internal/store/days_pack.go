@@ -90,14 +90,13 @@ func (s *Store) packLot(ctx context.Context, lot []dayKey) (packed int64, err er
 	if _, err := s.writePacked(ctx, packingDays, rows, true); err != nil {
 		return 0, err
 	}
-	rows = rows[:0]
 	err = s.readWithin(ctx, packTimeout, func(ctx context.Context, read *Reading) error {
 		days, err := read.build(ctx, []int64{lot[0].project}, lot[0].day, lot[len(lot)-1].day)
 		made := map[int64]*Day{}
 		for _, d := range days {
 			made[d.Day] = d
 		}
-		for _, key := range lot {
+		for i, key := range lot {
 			d := made[key.day]
 			if d == nil { // nothing is left of it
 				d = &Day{}
@@ -107,7 +106,7 @@ func (s *Store) packLot(ctx context.Context, lot []dayKey) (packed int64, err er
 			if err == nil {
 				body, err = d.pack(s.packedDays)
 			}
-			rows = append(rows, []any{key.project, key.day, number, body})
+			rows[i] = []any{key.project, key.day, number, body}
 		}
 		return err
 	})

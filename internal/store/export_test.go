@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -79,5 +80,5 @@ func DamagedDay(body []byte) error {
 		d.columns(&e)
 		return nil
 	}
-	return fmt.Errorf("damaged")
+	return errors.New("damaged")
 }
