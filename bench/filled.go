@@ -83,7 +83,9 @@ func packDays(ctx context.Context, d database) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.PackDays(ctx, 0)
+	if _, err = s.PackDays(ctx, 0); err == nil {
+		err = s.PackVolumes(ctx, 0)
+	}
 	return errors.Join(err, s.Close())
 }
 
@@ -97,13 +99,13 @@ func saveTemplates(ctx context.Context, d database) error {
 	random := rand.New(rand.NewPCG(1, 2)) // the same for each run
 	var reports []ci.Report
 	for project, n := range map[string]int{busyProject: busySaved, usualProject: usualSaved} {
-		span := year / (busyInYear / busySaved)
+		span, first := year/(busyInYear/busySaved), int64(0)
 		if project == usualProject {
-			span = year / (usualInYear / usualSaved)
+			span, first = year/(usualInYear/usualSaved), copyStep/2
 		}
 		for i := range n {
 			at := time.Now().Add(-span * time.Duration(i+1) / time.Duration(n+1))
-			reports = append(reports, madeUp(random, project, int64(i+1), at.Truncate(time.Millisecond)))
+			reports = append(reports, madeUp(random, project, first+int64(i+1), at.Truncate(time.Millisecond)))
 		}
 	}
 	var wg sync.WaitGroup
@@ -237,7 +239,9 @@ func copied(table string, columns []string, step time.Duration) []string {
 		case c == "project_id":
 			all[i] = "target.id"
 		case c == numberColumn(table):
-			all[i] = fmt.Sprintf("t.%s + copy.n * %d", c, copyStep)
+			// No number is of two projects, as within one instance of GitLab: the
+			// original's queries join by it alone.
+			all[i] = fmt.Sprintf("t.%s + copy.n * %d + CASE WHEN target.id = t.project_id THEN 0 ELSE target.id * %d END", c, copyStep, 1000*copyStep)
 		case c == "row_id":
 			all[i] = "t.row_id + (target.id * 1000 + copy.n) * 100000"
 		case slices.Contains(instants, c):

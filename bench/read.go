@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -149,9 +148,13 @@ func (l *lab) readFresh(ctx context.Context, o reading, e engine) error {
 // read starts the collector on a filled database and asks.
 func (l *lab) read(ctx context.Context, o reading, d database) (err error) {
 	e := d.engine
-	var plain map[string]time.Duration
+	l.tell(string(e) + ": packing what is not packed")
+	if err := packDays(ctx, d); err != nil {
+		return fmt.Errorf("pack %s: %w", e, err)
+	}
+	seed := ""
 	if e == postgres {
-		if plain, err = plainSQL(ctx, d, o.times); err != nil {
+		if seed, err = seedTable(ctx, d, o.times); err != nil {
 			return fmt.Errorf("the original's SQL: %w", err)
 		}
 	}
@@ -163,25 +166,25 @@ func (l *lab) read(ctx context.Context, o reading, d database) (err error) {
 	loading, stop := context.WithCancel(ctx)
 	g := newGenerator(plan{URLs: []string{s.url}, Clients: 8, Rate: o.rate, Projects: defaultProjects, First: 100 * (time.Now().Unix() % 1e7)}) // others than on a database that was asked before
 	load := make(chan result, 1)
+	m := startMeter(d.process, s.pid())
 	go func() { load <- g.run(loading, time.Hour) }()
 	l.tell(string(e) + ": asking")
-	fmt.Printf("\n### %s, %d pipelines, %.0f reports/s arriving\n\n| question | p50 ms | p95 ms | target ms |\n|---|---|---|---|\n", e, o.pipelines, o.rate)
+	fmt.Printf("\n### %s, %d pipelines, %.0f reports/s arriving\n\n| question | p50 ms | p95 ms | target ms | CPU ms |\n|---|---|---|---|---|\n", e, o.pipelines, o.rate)
 	for _, q := range questionsToAsk() {
 		if slices.ContainsFunc(strings.Split(o.only, ","), func(part string) bool { return strings.Contains(q.name, part) }) {
-			fmt.Println(s.ask(ctx, q, o.times))
+			fmt.Println(s.ask(ctx, d, q, o.times))
 		}
 	}
+	strangers := m.stop().others()
 	stop()
 	r := <-load
 	g.close()
-	fmt.Printf("\nReports meanwhile: p50 %s, p99 %s, answers %v\n", milliseconds(r.Accepted.P50), milliseconds(r.Accepted.P99), r.Answers)
-	for _, name := range slices.Sorted(keysOf(plain)) {
-		fmt.Printf("%s: %.1f ms\n", name, float64(plain[name].Microseconds())/1000)
-	}
+	fmt.Printf("\nReports meanwhile: p50 %s, p99 %s, answers %v. Others' cores: %.2f.\n", milliseconds(r.Accepted.P50), milliseconds(r.Accepted.P99), r.Answers, strangers)
+	fmt.Print(seed)
 	return err
 }
 
-func keysOf(m map[string]time.Duration) func(func(string) bool) {
+func keysOf[T any](m map[string]T) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for k := range m {
 			if !yield(k) {
@@ -191,27 +194,32 @@ func keysOf(m map[string]time.Duration) func(func(string) bool) {
 	}
 }
 
-// ask asks a question some times and writes a row of the table.
-func (s *server) ask(ctx context.Context, q askedQuestion, times int) string {
+// ask asks a question some times and writes a row of the table. The CPU is that
+// of the server and its database, also for the reports that arrive meanwhile.
+func (s *server) ask(ctx context.Context, d database, q askedQuestion, times int) string {
 	var took []time.Duration
+	var m *meter
 	for i := range times + 2 { // the first two are not counted
 		start := time.Now()
+		if i == 2 {
+			m = startMeter(d.process, s.pid())
+		}
 		path := q.path
 		if strings.HasSuffix(path, "=") {
 			path += strconv.Itoa(i) // a page that was not made yet
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, http.NoBody)
 		if err != nil {
-			return fmt.Sprintf("| %s | %v | | |", q.name, err)
+			return fmt.Sprintf("| %s | %v | | | |", q.name, err)
 		}
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
-			return fmt.Sprintf("| %s | %v | | |", q.name, err)
+			return fmt.Sprintf("| %s | %v | | | |", q.name, err)
 		}
 		body, err := io.ReadAll(resp.Body)
 		_ = resp.Body.Close() // it was read to its end
 		if err != nil || resp.StatusCode != http.StatusOK {
-			return fmt.Sprintf("| %s | %s %.100s | | |", q.name, resp.Status, body)
+			return fmt.Sprintf("| %s | %s %.100s | | | |", q.name, resp.Status, body)
 		}
 		if i >= 2 {
 			took = append(took, time.Since(start))
@@ -220,6 +228,8 @@ func (s *server) ask(ctx context.Context, q askedQuestion, times int) string {
 			break
 		}
 	}
+	u := m.stop()
+	cpu := (u.Server + u.Database) / time.Duration(len(took))
 	slices.Sort(took)
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000) }
 	p50, p95 := took[len(took)/2], took[min(len(took)-1, len(took)*95/100)]
@@ -230,61 +240,5 @@ func (s *server) ask(ctx context.Context, q askedQuestion, times int) string {
 			target += " **missed**"
 		}
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s |", q.name, ms(p50), ms(p95), target)
-}
-
-// plainSQL takes the times of the original's second query on the original's
-// tables, which have no index but for their keys.
-func plainSQL(ctx context.Context, d database, times int) (map[string]time.Duration, error) {
-	db, err := d.open()
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	for _, text := range []string{
-		"CREATE SCHEMA original",
-		`CREATE TABLE original.metrics_pipeline AS SELECT row_number() OVER () AS id, pipeline_id, project, duration, duration_e2e,
-			created_at::timestamp AS created_at, is_master, has_restarts FROM metrics_pipeline`,
-		"ALTER TABLE original.metrics_pipeline ADD PRIMARY KEY (id)",
-		"CREATE TABLE original.metrics_build AS SELECT id, pipeline_id, name, duration FROM metrics_build",
-		"VACUUM ANALYZE original.metrics_pipeline", "VACUUM ANALYZE original.metrics_build",
-	} {
-		if _, err := db.ExecContext(ctx, text); err != nil {
-			return nil, err
-		}
-	}
-	found := map[string]time.Duration{}
-	for who, project := range map[string]string{"usual": usualProject, "busy": busyProject} {
-		for span, days := range map[string]int{"30d": 30, "1y": 365} {
-			for schema, prefix := range map[string]string{"the original's tables": "original.", "our views": ""} {
-				took, err := timeSeed(ctx, db, prefix, project, days, times)
-				if err != nil {
-					return nil, err
-				}
-				found[fmt.Sprintf("the original's query of the time to e2e on %s, %s, %s", schema, who, span)] = took
-			}
-		}
-	}
-	_, err = db.ExecContext(ctx, "DROP SCHEMA original CASCADE")
-	return found, err
-}
-
-func timeSeed(ctx context.Context, db *sql.DB, prefix, project string, days, times int) (time.Duration, error) {
-	query := fmt.Sprintf(`SELECT PERCENTILE_CONT(0.5) WITHIN GROUP(ORDER by total), PERCENTILE_CONT(0.80) WITHIN GROUP(ORDER by total), PERCENTILE_CONT(0.95) WITHIN GROUP(ORDER by total)
-		FROM (SELECT created_at AS "time", mp.duration - mp.duration_e2e as "total"
-		FROM %[1]smetrics_pipeline mp LEFT JOIN %[1]smetrics_build mb ON mb.pipeline_id = mp.pipeline_id
-		WHERE created_at BETWEEN '%[2]s' AND '%[3]s' AND mp.project = '%[4]s' AND mp.is_master = true
-		GROUP BY time, mp.duration, mp.duration_e2e ORDER BY 1) as data`,
-		prefix, time.Now().AddDate(0, 0, -days).UTC().Format(time.RFC3339), time.Now().UTC().Format(time.RFC3339), project)
-	var took []time.Duration
-	for range min(times, 5) {
-		start := time.Now()
-		var p [3]sql.NullFloat64
-		if err := db.QueryRowContext(ctx, query).Scan(&p[0], &p[1], &p[2]); err != nil {
-			return 0, err
-		}
-		took = append(took, time.Since(start))
-	}
-	slices.Sort(took)
-	return took[len(took)/2], nil
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |", q.name, ms(p50), ms(p95), target, ms(cpu))
 }

@@ -41,11 +41,15 @@ type Parts struct {
 // and gap. As whole numbers they add up exactly.
 type partSums [7]int64
 
-func (p *Parts) add(count int64, sums partSums) {
-	p.Count += count
+// add adds a pipeline; means is to be called when all are added.
+func (p *Parts) add(sums *partSums) {
+	p.Count++
 	for i := range sums {
 		p.sums[i] += sums[i]
 	}
+}
+
+func (p *Parts) means() {
 	for i, to := range []**float64{&p.WallS, &p.ActiveS, &p.ExecutionS, &p.RetryS, &p.QueueS, &p.BlockedS, &p.GapS} {
 		*to = meanOf(p.sums[i], p.Count)
 	}
@@ -62,35 +66,53 @@ func (a *Analytics) Breakdown(ctx context.Context, f Filter) (*BreakdownAnswer, 
 	for i := range slices {
 		answer.Buckets[i].Slice = slices[i]
 	}
+	bucket := b.finder()
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		err := s.parts(ctx, read, s.Window, b.sql("p.created_ms"), func(k int, count int64, sums partSums) {
-			answer.Buckets[k].add(count, sums)
-			answer.Summary.add(count, sums)
+		err := s.parts(ctx, read, s.Window, func(at int64, sums *partSums) {
+			answer.Buckets[bucket(at)].add(sums)
+			answer.Summary.add(sums)
 		})
 		if err != nil || s.Versus.IsZero() {
 			return err
 		}
 		answer.Versus = &Parts{}
-		return s.parts(ctx, read, s.Versus, "0", func(_ int, count int64, sums partSums) { answer.Versus.add(count, sums) })
+		return s.parts(ctx, read, s.Versus, func(_ int64, sums *partSums) { answer.Versus.add(sums) })
 	})
+	answer.Summary.means()
+	for i := range answer.Buckets {
+		answer.Buckets[i].means()
+	}
+	if answer.Versus != nil {
+		answer.Versus.means()
+	}
 	return answer, err
 }
 
-// parts sums up the parts of wall time by a key in SQL.
-func (s *scope) parts(ctx context.Context, read *store.Reading, w Window, key string, take func(k int, count int64, sums partSums)) error {
-	var args arguments
-	text := "SELECT g.k, COUNT(*), SUM(g.wall_ms), SUM(g.active_ms), SUM(g.execution_ms), SUM(g.retry_ms), SUM(g.queue_ms), SUM(g.blocked_ms), SUM(g.gap_ms) FROM (" +
-		"SELECT " + key + " AS k, p.wall_ms, p.active_ms, p.execution_ms, p.retry_ms, p.queue_ms, p.blocked_ms, p.gap_ms FROM pipelines p WHERE " + s.pipelines(&args, w) +
-		" AND " + s.result(&args, "p", ResultOK) + " AND p.wall_ms IS NOT NULL AND p.execution_ms IS NOT NULL) g GROUP BY g.k"
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var k int
-		var count int64
-		var m partSums
-		if err := scan(&k, &count, &m[0], &m[1], &m[2], &m[3], &m[4], &m[5], &m[6]); err != nil {
-			return err
+// parts hands take the parts of wall time of pipelines and when those were
+// created.
+func (s *scope) parts(ctx context.Context, read *store.Reading, w Window, take func(at int64, sums *partSums)) error {
+	columns := [len(partSums{})]store.Columns{store.WallMS, store.ActiveMS, store.ExecutionMS, store.RetryMS, store.QueueMS, store.BlockedMS, store.GapMS}
+	want := store.Columns(0)
+	for _, column := range columns {
+		want |= column
+	}
+	return s.eachPipelines(ctx, read, w, ResultOK, want, func(c chosen) {
+		var ms [len(columns)][]int64
+		for i, column := range columns {
+			ms[i] = c.Numbers(column)
 		}
-		take(k, count, m)
-		return nil
+		for _, row := range c.rows {
+			if ms[0][row] == store.None || ms[2][row] == store.None {
+				continue
+			}
+			var sums partSums
+			for i := range ms {
+				if ms[i][row] != store.None {
+					sums[i] = ms[i][row]
+				}
+			}
+			take(c.Created[row], &sums)
+		}
 	})
 }
 

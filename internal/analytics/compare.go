@@ -217,19 +217,13 @@ func (s *scope) valuesOf(ctx context.Context, read *store.Reading, metric string
 	if err != nil {
 		return nil, err
 	}
-	var args arguments
-	query := "SELECT m.v FROM (" + measured(s, &args, s.Window) + ") m ORDER BY m.v LIMIT " + args.add(maxCompared)
 	var all []float64
-	err = read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var ms float64
-		err := scan(&ms)
-		all = append(all, ms/1000)
-		return err
-	})
+	err = measured(ctx, read, s, s.Window, func(_ int64, ms float64) { all = append(all, ms/1000) })
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", metric, err)
 	}
-	return all, nil
+	slices.Sort(all)
+	return all[:min(len(all), maxCompared)], nil
 }
 
 // jobValues reads how long each job ran.

@@ -1,9 +1,9 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"time"
+	"slices"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
@@ -30,40 +30,40 @@ func (a *Analytics) Dots(ctx context.Context, f Filter, limit int64) (*Dots, err
 	answer := &Dots{}
 	f.Results = []string{ResultAll}
 	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		loud, quiet, err := s.countDots(ctx, read)
+		names, err := s.names(ctx, read)
 		if err != nil {
 			return err
 		}
-		answer.Total = loud + quiet
-		everyLoud := (loud + limit*3/4 - 1) / (limit * 3 / 4)
-		room := max(limit-loud/max(everyLoud, 1), 1)
-		everyQuiet := (quiet + room - 1) / room
-		var args arguments
-		text := "SELECT pr.name, p.id, p.created_ms, p.active_ms, " + outcomeSQL + " FROM pipelines p JOIN projects pr ON pr.id = p.project_id" +
-			" WHERE " + s.dots(&args) + fmt.Sprintf(" AND p.id %% CASE WHEN %s THEN %d ELSE %d END = 0", loudSQL, max(everyLoud, 1), max(everyQuiet, 1)) +
-			" ORDER BY p.created_ms, p.id LIMIT " + args.add(2*limit)
-		return read.Rows(ctx, text, args, func(scan store.Scan) error {
-			var d Dot
-			var created, active int64
-			err := scan(&d.Project, &d.PipelineID, &created, &active, &d.Outcome)
-			d.CreatedAt, d.ActiveS = Time(time.UnixMilli(created).UTC()), float64(active)/1000
-			answer.Items = append(answer.Items, d)
-			return err
+		var loud, quiet []Dot
+		err = s.eachPipelines(ctx, read, s.Window, ResultAll, store.PipelineID|store.ActiveMS, func(c chosen) {
+			id, active, outcome := c.Numbers(store.PipelineID), c.Numbers(store.ActiveMS), c.outcomes()
+			for _, i := range c.rows {
+				if active[i] == store.None {
+					continue
+				}
+				d := Dot{names[c.Project], id[i], Time(instant(c.Created[i])), float64(active[i]) / 1000, outcome(i)}
+				if d.Outcome == Failed || c.Flags(i)&store.Restarted != 0 {
+					loud = append(loud, d)
+				} else {
+					quiet = append(quiet, d)
+				}
+			}
 		})
+		answer.Total = int64(len(loud) + len(quiet))
+		loud = thinned(loud, limit*3/4)
+		answer.Items = append(loud, thinned(quiet, max(limit-int64(len(loud)), 1))...)
+		slices.SortFunc(answer.Items, func(x, y Dot) int {
+			return cmp.Or(x.CreatedAt.compare(y.CreatedAt), cmp.Compare(x.PipelineID, y.PipelineID))
+		})
+		return err
 	})
 	return answer, err
 }
 
-// loudSQL tells of a pipeline p whether one wants to see it.
-const loudSQL = "(p.has_restarts OR COALESCE(p.result, 'success') IN ('failure', 'error', 'timeout'))"
-
-func (s *scope) dots(args *arguments) string {
-	return s.pipelines(args, s.Window) + " AND " + s.result(args, "p", ResultAll) + " AND p.active_ms IS NOT NULL"
-}
-
-func (s *scope) countDots(ctx context.Context, read *store.Reading) (loud, quiet int64, err error) {
-	var args arguments
-	text := "SELECT COUNT(CASE WHEN " + loudSQL + " THEN 1 END), COUNT(*) FROM pipelines p WHERE " + s.dots(&args)
-	err = read.Rows(ctx, text, args, func(scan store.Scan) error { return scan(&loud, &quiet) })
-	return loud, quiet - loud, err
+// thinned are about so many of the dots, by their numbers, and thereby the same
+// each time.
+func thinned(all []Dot, limit int64) []Dot {
+	limit = max(limit, 1)
+	every := (int64(len(all)) + limit - 1) / limit
+	return slices.DeleteFunc(all, func(d Dot) bool { return every > 1 && d.PipelineID%every != 0 })
 }

@@ -1,8 +1,11 @@
 package analytics
 
 import (
+	"context"
 	"net/url"
 	"strings"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
 // DefaultMetric is what is asked for where nobody says.
@@ -10,9 +13,24 @@ const DefaultMetric = "active"
 
 const maxMetric = 2100 // bytes: a job's and a step's name, encoded
 
-// A measure is a SELECT of one number a row: at, the Unix milliseconds in which
-// the pipeline was created, and v, milliseconds, never null.
-type measure func(s *scope, args *arguments, w Window) string
+// A measure hands take one number after the other: milliseconds, and the Unix
+// milliseconds in which the pipeline was created.
+type measure func(ctx context.Context, read *store.Reading, s *scope, w Window, take func(at int64, ms float64)) error
+
+// A measureSQL is a measure as a SELECT of at and v, never null.
+type measureSQL func(s *scope, args *arguments, w Window) string
+
+func (m measureSQL) measure(ctx context.Context, read *store.Reading, s *scope, w Window, take func(at int64, ms float64)) error {
+	var args arguments
+	var at int64
+	var ms float64
+	to := []any{&at, &ms}
+	return read.Rows(ctx, m(s, &args, w), args, func(scan store.Scan) error {
+		err := scan(to...)
+		take(at, ms)
+		return err
+	})
+}
 
 // parseMetric reads the name of a metric, as docs/numbers.md lists them.
 func parseMetric(name string) (measure, error) {
@@ -28,11 +46,11 @@ func parseMetric(name string) (measure, error) {
 	}
 	switch kind {
 	case "job_run":
-		return ofJob(rest, "run_ms", ResultOK), nil
+		return ofJob(rest, "run_ms", ResultOK).measure, nil
 	case "job_queue":
-		return ofJob(rest, "queue_ms", ""), nil
+		return ofJob(rest, "queue_ms", "").measure, nil
 	case "end_of":
-		return ofPhase(rest, "time_to_ms + f.span_ms"), nil
+		return endOf(rest), nil
 	case "step":
 		return stepMetric(rest)
 	}
@@ -40,38 +58,63 @@ func parseMetric(name string) (measure, error) {
 }
 
 func pipelineMetric(name string) measure {
-	if isPart(name) {
-		return ofPipeline(name + "_ms")
+	if column, is := map[string]store.Columns{
+		"active": store.ActiveMS, "wall": store.WallMS, "execution": store.ExecutionMS, "retry": store.RetryMS, "queue": store.QueueMS, "blocked": store.BlockedMS, "gap": store.GapMS,
+	}[name]; is {
+		return ofColumn(column, func(v *store.Volume) []int64 { return v.Numbers(column) })
+	}
+	of := func(phase string, column int) measure {
+		return ofColumn(store.PhasesMS, func(v *store.Volume) []int64 { return v.Phase(phase, column) })
 	}
 	if phase, ok := strings.CutPrefix(name, "time_to_"); ok {
-		return ofPhase(phase, "time_to_ms")
+		return of(phase, store.TimeTo)
 	}
 	if phase, ok := strings.CutSuffix(name, "_work"); ok {
-		return ofPhase(phase, "work_ms")
+		return of(phase, store.Work)
 	}
-	return ofPhase(name, "span_ms")
+	return of(name, store.Span)
 }
 
-// ofPipeline measures a column of pipelines.
-func ofPipeline(column string) measure {
-	return func(s *scope, args *arguments, w Window) string {
-		return "SELECT p.created_ms AS at, p." + column + " AS v FROM pipelines p WHERE " + s.pipelines(args, w) +
-			" AND " + s.result(args, "p", ResultOK) + " AND p." + column + " IS NOT NULL"
-	}
+// endOf measures from the creation of pipelines to the end of a phase.
+func endOf(phase string) measure {
+	var ends []int64
+	return ofColumn(store.PhasesMS, func(v *store.Volume) []int64 {
+		began, took := v.Phase(phase, store.TimeTo), v.Phase(phase, store.Span)
+		if began == nil {
+			return nil
+		}
+		ends = ends[:0]
+		for i := range began {
+			end := int64(store.None)
+			if began[i] != store.None && took[i] != store.None {
+				end = began[i] + took[i]
+			}
+			ends = append(ends, end)
+		}
+		return ends
+	})
 }
 
-// ofPhase measures a column of phases.
-func ofPhase(phase, column string) measure {
-	return func(s *scope, args *arguments, w Window) string {
-		return "SELECT p.created_ms AS at, f." + column + " AS v FROM pipelines p" +
-			" JOIN phases f ON f.project_id = p.project_id AND f.pipeline_id = p.id AND f.phase = " + args.add(phase) +
-			" WHERE " + s.pipelines(args, w) + " AND " + s.result(args, "p", ResultOK) + " AND f." + column + " IS NOT NULL"
+// ofColumn measures a column of pipelines; nil: there is none.
+func ofColumn(want store.Columns, column func(*store.Volume) []int64) measure {
+	return func(ctx context.Context, read *store.Reading, s *scope, w Window, take func(at int64, ms float64)) error {
+		return s.eachPipelines(ctx, read, w, ResultOK, want, func(c chosen) {
+			values := column(c.Volume)
+			if values == nil {
+				return
+			}
+			for _, i := range c.rows {
+				if values[i] != store.None {
+					take(c.Created[i], float64(values[i]))
+				}
+			}
+		})
 	}
 }
 
 // ofJob measures a column of the attempts of a job. The filter's results are
 // those of the attempts; where it names none, usual counts, and with "" all do.
-func ofJob(job, column, usual string) measure {
+func ofJob(job, column, usual string) measureSQL {
 	return func(s *scope, args *arguments, w Window) string {
 		return "SELECT p.created_ms AS at, j." + column + " AS v FROM pipelines p" +
 			" JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id AND j.name = " + args.add(job) +
@@ -95,14 +138,14 @@ func stepMetric(name string) (measure, error) {
 	if jobErr != nil || stepErr != nil || job == "" || step == "" {
 		return nil, &FieldError{"metric", "A step is written as step:JOB/STEP, with %2F for a slash in either name."}
 	}
-	return ofStep(job, step), nil
+	return ofStep(job, step).measure, nil
 }
 
 // ofStep measures a step in the attempts of a job. One that comes several times
 // in an attempt counts once, with the sum. Of the sources that tell of it the
 // first counts: the report, sections of the log, markers in it, a report of
 // POST /save_metrics.
-func ofStep(job, step string) measure {
+func ofStep(job, step string) measureSQL {
 	return func(s *scope, args *arguments, w Window) string {
 		name := args.add(job)
 		told := args.add(step)

@@ -93,15 +93,10 @@ func (s *scope) objective(ctx context.Context, read *store.Reading, name string,
 	if err != nil {
 		return judgedBy(name, o, 0, nil), nil
 	}
-	var args arguments
-	var count int64
-	var value store.Floats
-	text := "SELECT COUNT(*), " + read.Percentiles("m.v", o.Percentile) + " FROM (" + measured(s, &args, s.Window) + ") m"
-	err = read.Rows(ctx, text, args, func(scan store.Scan) error { return scan(&count, &value) })
-	if err != nil || len(value) == 0 {
-		return judgedBy(name, o, count, nil), err
-	}
-	return judgedBy(name, o, count, new(value[0]/1000)), nil
+	var ms []float64
+	err = measured(ctx, read, s, s.Window, func(_ int64, v float64) { ms = append(ms, v) })
+	sum := summary(ms, []float64{o.Percentile})
+	return judgedBy(name, o, sum.Count, sum.Percentiles.at(o.Percentile)), err
 }
 
 // maximum is what the only one of the projects wants a percentile of a metric

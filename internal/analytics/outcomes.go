@@ -36,11 +36,26 @@ type Outcomes struct {
 	FirstTryRate *float64 `json:"first_try_rate"` // passed
 }
 
-func (o *Outcomes) add(outcome string, n int64) {
-	*map[string]*int64{
-		Passed: &o.Passed, Restarted: &o.Restarted, Failed: &o.Failed, Canceled: &o.Canceled, Skipped: &o.Skipped, Unfinished: &o.Unfinished,
-	}[outcome] += n
-	o.Count += n
+// add counts a pipeline; rates is to be called when all are counted.
+func (o *Outcomes) add(outcome string) {
+	o.Count++
+	switch outcome {
+	case Passed:
+		o.Passed++
+	case Restarted:
+		o.Restarted++
+	case Failed:
+		o.Failed++
+	case Canceled:
+		o.Canceled++
+	case Skipped:
+		o.Skipped++
+	default:
+		o.Unfinished++
+	}
+}
+
+func (o *Outcomes) rates() {
 	ended := o.Passed + o.Restarted + o.Failed
 	o.SuccessRate, o.FirstTryRate = rate(o.Passed+o.Restarted, ended), rate(o.Passed, ended)
 }
@@ -56,36 +71,35 @@ func (a *Analytics) Outcomes(ctx context.Context, f Filter) (*OutcomesAnswer, er
 	for i := range slices {
 		answer.Buckets[i].Slice = slices[i]
 	}
+	bucket := b.finder()
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		err := s.endings(ctx, read, s.Window, b.sql("p.created_ms"), func(k int64, outcome string, n int64) {
-			answer.Buckets[k].add(outcome, n)
-			answer.Summary.add(outcome, n)
+		err := s.endings(ctx, read, s.Window, func(at int64, outcome string) {
+			answer.Buckets[bucket(at)].add(outcome)
+			answer.Summary.add(outcome)
 		})
 		if err != nil || s.Versus.IsZero() {
 			return err
 		}
 		answer.Versus = &Outcomes{}
-		return s.endings(ctx, read, s.Versus, "0", func(_ int64, outcome string, n int64) { answer.Versus.add(outcome, n) })
+		return s.endings(ctx, read, s.Versus, func(_ int64, outcome string) { answer.Versus.add(outcome) })
 	})
+	answer.Summary.rates()
+	for i := range answer.Buckets {
+		answer.Buckets[i].rates()
+	}
+	if answer.Versus != nil {
+		answer.Versus.rates()
+	}
 	return answer, err
 }
 
-// endings counts outcomes by a key in SQL.
-func (s *scope) endings(ctx context.Context, read *store.Reading, w Window, key string, take func(k int64, outcome string, n int64)) error {
-	var args arguments
-	where := s.pipelines(&args, w)
-	if len(s.Results) > 0 {
-		where += " AND " + s.result(&args, "p", ResultAll)
-	}
-	text := "SELECT g.k, g.outcome, COUNT(*) FROM (SELECT " + key + " AS k, " + outcomeSQL + " AS outcome FROM pipelines p WHERE " + where + ") g GROUP BY g.k, g.outcome"
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var k, n int64
-		var outcome string
-		if err := scan(&k, &outcome, &n); err != nil {
-			return err
+// endings hands take the outcomes of pipelines and when those were created.
+func (s *scope) endings(ctx context.Context, read *store.Reading, w Window, take func(at int64, outcome string)) error {
+	return s.eachPipelines(ctx, read, w, "", 0, func(c chosen) {
+		outcome := c.outcomes()
+		for _, i := range c.rows {
+			take(c.Created[i], outcome(i))
 		}
-		take(k, outcome, n)
-		return nil
 	})
 }
 

@@ -54,24 +54,18 @@ func (a *Analytics) Projects(ctx context.Context, f Filter) (*OverviewAnswer, er
 				return err
 			}
 		}
-		at := map[int64]*ProjectRow{}
-		answer.Items = make([]ProjectRow, len(s.projects))
-		for i, p := range s.projects {
-			answer.Items[i] = ProjectRow{Project: p.name, Last: []StripMark{}}
-			at[p.id] = &answer.Items[i]
+		all := map[int64]*projectSums{}
+		for _, p := range s.projects {
+			all[p.id] = &projectSums{}
 		}
-		for _, read1 := range []func(context.Context, *store.Reading, map[int64]*ProjectRow) error{s.overviewOutcomes, s.overviewActive, s.overviewVersus, s.overviewE2e, s.overviewStrips} {
-			if err := read1(ctx, read, at); err != nil {
-				return err
-			}
+		err := s.overview(ctx, read, all)
+		for _, p := range s.projects {
+			answer.Items = append(answer.Items, all[p.id].row(p.name))
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
-	}
-	for i := range answer.Items {
-		answer.Items[i].change()
 	}
 	slices.SortStableFunc(answer.Items, func(x, y ProjectRow) int {
 		return cmp.Or(-cmp.Compare(x.worse(), y.worse()), -cmp.Compare(x.Count, y.Count), cmp.Compare(x.Project, y.Project))
@@ -89,13 +83,6 @@ func (s *scope) firstProjects(ctx context.Context, read *store.Reading) error {
 	})
 }
 
-func (r *ProjectRow) change() {
-	r.RestartRate = rate(r.Restarted, r.Passed+r.Restarted+r.Failed)
-	if p50 := r.Active.Percentiles.at(0.5); p50 != nil && r.VersusP50S != nil {
-		r.ChangeS = new(*p50 - *r.VersusP50S)
-	}
-}
-
 // worse is the seconds that the change costs, where there are enough values to
 // say so.
 func (r *ProjectRow) worse() float64 {
@@ -105,78 +92,94 @@ func (r *ProjectRow) worse() float64 {
 	return *r.ChangeS * float64(r.Active.Count)
 }
 
-func (s *scope) overviewOutcomes(ctx context.Context, read *store.Reading, at map[int64]*ProjectRow) error {
-	return s.endings(ctx, read, s.Window, "p.project_id", func(k int64, outcome string, n int64) { at[k].add(outcome, n) })
+// projectSums are what a row is made of.
+type projectSums struct {
+	outcomes            Outcomes
+	active, versus, e2e []int64 // milliseconds
+	queueMS, wallMS     int64   // of those whose queue time is known
+	strip               []stripRow
 }
 
-func (s *scope) overviewActive(ctx context.Context, read *store.Reading, at map[int64]*ProjectRow) error {
-	var args arguments
-	fractions := []float64{0.5, 0.8, 0.95}
-	text := "SELECT p.project_id, COUNT(*), AVG(p.active_ms), " + read.Percentiles("p.active_ms", fractions...) + ", SUM(p.queue_ms), SUM(CASE WHEN p.queue_ms IS NOT NULL THEN p.wall_ms END)" +
-		" FROM pipelines p WHERE " + s.pipelines(&args, s.Window) + " AND " + s.result(&args, "p", ResultOK) + " AND p.active_ms IS NOT NULL GROUP BY p.project_id"
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var id int64
-		var sum Summary
-		var queue, wall *float64
-		if err := scanSummary(scan, fractions, &sum, &id, &queue, &wall); err != nil {
-			return err
-		}
-		at[id].Active = sum
-		if queue != nil && wall != nil && *wall > 0 {
-			at[id].QueueShare = new(*queue / *wall)
-		}
-		return nil
+// A stripRow is a pipeline that may be of the strip.
+type stripRow struct {
+	createdMS, id, activeMS int64
+	outcome                 string
+}
+
+func (r stripRow) compare(o stripRow) int {
+	return cmp.Or(cmp.Compare(r.createdMS, o.createdMS), cmp.Compare(r.id, o.id))
+}
+
+// overview reads the window once, and the one to compare with.
+func (s *scope) overview(ctx context.Context, read *store.Reading, all map[int64]*projectSums) error {
+	anyResult := *s.Filter
+	anyResult.Results = nil // a strip has all
+	err := (&scope{&anyResult, s.projects}).eachPipelines(ctx, read, s.Window, "", store.PipelineID|store.ActiveMS|store.QueueMS|store.WallMS|store.PhasesMS, func(c chosen) {
+		all[c.Project].add(s.Filter, c)
 	})
-}
-
-func (s *scope) overviewVersus(ctx context.Context, read *store.Reading, at map[int64]*ProjectRow) error {
-	if s.Versus.IsZero() {
-		return nil
+	if err != nil || s.Versus.IsZero() {
+		return err
 	}
-	var args arguments
-	text := "SELECT p.project_id, COUNT(*), AVG(p.active_ms), " + read.Percentiles("p.active_ms", 0.5) +
-		" FROM pipelines p WHERE " + s.pipelines(&args, s.Versus) + " AND " + s.result(&args, "p", ResultOK) + " AND p.active_ms IS NOT NULL GROUP BY p.project_id"
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var id int64
-		var sum Summary
-		if err := scanSummary(scan, []float64{0.5}, &sum, &id); err != nil {
-			return err
+	return s.eachPipelines(ctx, read, s.Versus, ResultOK, store.ActiveMS, func(c chosen) {
+		active := c.Numbers(store.ActiveMS)
+		for _, i := range c.rows {
+			if active[i] != store.None {
+				all[c.Project].versus = append(all[c.Project].versus, active[i])
+			}
 		}
-		at[id].VersusP50S, at[id].versusCount = sum.Percentiles.at(0.5), sum.Count
-		return nil
 	})
 }
 
-func (s *scope) overviewE2e(ctx context.Context, read *store.Reading, at map[int64]*ProjectRow) error {
-	var args arguments
-	text := "SELECT p.project_id, COUNT(*), AVG(f.time_to_ms), " + read.Percentiles("f.time_to_ms", 0.5) +
-		" FROM pipelines p JOIN phases f ON f.project_id = p.project_id AND f.pipeline_id = p.id AND f.phase = 'e2e' WHERE " + s.pipelines(&args, s.Window) +
-		" AND " + s.result(&args, "p", ResultOK) + " AND f.time_to_ms IS NOT NULL GROUP BY p.project_id"
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var id int64
-		var sum Summary
-		if err := scanSummary(scan, []float64{0.5}, &sum, &id); err != nil {
-			return err
+// add takes pipelines of any result.
+func (p *projectSums) add(f *Filter, c chosen) {
+	outcome, counts, good := c.outcomes(), f.ended(c.Volume, ""), f.ended(c.Volume, ResultOK)
+	id, active, queue, wall := c.Numbers(store.PipelineID), c.Numbers(store.ActiveMS), c.Numbers(store.QueueMS), c.Numbers(store.WallMS)
+	e2e := c.Phase("e2e", store.TimeTo)
+	for _, i := range c.rows {
+		if counts == nil || counts(i) {
+			p.outcomes.add(outcome(i))
 		}
-		at[id].TimeToE2eS = sum.Percentiles.at(0.5)
-		return nil
-	})
+		if !good(i) {
+			continue
+		}
+		if e2e != nil && e2e[i] != store.None {
+			p.e2e = append(p.e2e, e2e[i])
+		}
+		if active[i] == store.None {
+			continue
+		}
+		p.active = append(p.active, active[i])
+		if queue[i] != store.None && wall[i] != store.None {
+			p.queueMS += queue[i]
+			p.wallMS += wall[i]
+		}
+	}
+	for _, i := range c.rows[max(0, len(c.rows)-stripLength):] {
+		p.strip = append(p.strip, stripRow{c.Created[i], id[i], active[i], outcome(i)})
+	}
 }
 
-func (s *scope) overviewStrips(ctx context.Context, read *store.Reading, at map[int64]*ProjectRow) error {
-	var args arguments
-	text := "SELECT g.project_id, g.id, g.created_ms, g.outcome, g.active_ms FROM (SELECT p.project_id, p.id, p.created_ms, p.active_ms, " + outcomeSQL + " AS outcome," +
-		" ROW_NUMBER() OVER (PARTITION BY p.project_id ORDER BY p.created_ms DESC, p.id DESC) AS n FROM pipelines p WHERE " + s.pipelines(&args, s.Window) +
-		") g WHERE g.n <= " + args.add(stripLength) + " ORDER BY g.project_id, g.created_ms, g.id"
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var project int64
-		var m StripMark
-		if err := scan(&project, &m.PipelineID, instantIn{&m.CreatedAt}, &m.Outcome, secondsIn{&m.ActiveS}); err != nil {
-			return err
+// row is what there is to tell of the project.
+func (p *projectSums) row(name string) ProjectRow {
+	r := ProjectRow{Project: name, Outcomes: p.outcomes, Active: summaryOf(p.active, 0.5, 0.8, 0.95), Last: []StripMark{}, versusCount: int64(len(p.versus))}
+	r.rates()
+	r.RestartRate = rate(r.Restarted, r.Passed+r.Restarted+r.Failed)
+	r.VersusP50S, r.TimeToE2eS = summaryOf(p.versus, 0.5).Percentiles.at(0.5), summaryOf(p.e2e, 0.5).Percentiles.at(0.5)
+	if p50 := r.Active.Percentiles.at(0.5); p50 != nil && r.VersusP50S != nil {
+		r.ChangeS = new(*p50 - *r.VersusP50S)
+	}
+	if p.wallMS > 0 {
+		r.QueueShare = new(float64(p.queueMS) / float64(p.wallMS))
+	}
+	slices.SortFunc(p.strip, stripRow.compare)
+	for _, one := range p.strip[max(0, len(p.strip)-stripLength):] {
+		m := StripMark{PipelineID: one.id, CreatedAt: new(Time(instant(one.createdMS))), Outcome: one.outcome}
+		if one.activeMS != store.None {
+			m.ActiveS = new(float64(one.activeMS) / 1000)
 		}
-		at[project].Last = append(at[project].Last, m)
-		return nil
-	})
+		r.Last = append(r.Last, m)
+	}
+	return r
 }
 
 // Table has a row for each project.

@@ -86,8 +86,7 @@ func startOfDay(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour)
 func (v *sieve) look(d *store.Day) {
 	v.Day = d
 	p, a := &d.Pipelines, &d.Attempts
-	finished := func(s string) bool { return s == string(ci.Finished) }
-	v.pipelineEnd, v.finished = judged(&p.State, finished), judged(&a.State, finished)
+	v.pipelineEnd, v.finished = judged(&p.State, isFinished), judged(&a.State, isFinished)
 	v.pipelineRes, v.attemptOK = judged(&p.Result, v.results(ResultOK)), judged(&a.Result, v.results(ResultOK))
 	v.failed, v.passed = judged(&a.Result, isFailure), judged(&a.Result, func(r string) bool { return r == string(ci.Success) })
 	v.siftPipelines()

@@ -68,45 +68,47 @@ func (a *Analytics) Stats(ctx context.Context, f Filter, metric string, fraction
 		start, end := b.edges[i], b.edges[i+1]
 		answer.Buckets[i] = StatsBucket{Start: Time(start), End: Time(end), IsRunning: !now.Before(start) && now.Before(end)}
 	}
+	bucket := b.finder()
+	all, parts := []float64{}, make([][]float64, len(answer.Buckets))
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		if err := answer.wholes(ctx, read, s, measured); err != nil {
+		err := measured(ctx, read, s, s.Window, func(at int64, ms float64) {
+			k := bucket(at)
+			parts[k] = append(parts[k], ms)
+			all = append(all, ms)
+		})
+		if err != nil || s.Versus.IsZero() {
 			return err
 		}
-		var args arguments
-		from := "SELECT " + b.sql("m.at") + " AS k, m.v FROM (" + measured(s, &args, s.Window) + ") m"
-		return answer.summarize(ctx, read, from, args, func(k int) *Summary { return &answer.Buckets[k].Summary })
+		var before []float64
+		err = measured(ctx, read, s, s.Versus, func(_ int64, ms float64) { before = append(before, ms) })
+		answer.Versus = &VersusStats{From: Time(s.Versus.From), To: Time(s.Versus.To), Summary: summary(before, fractions)}
+		return err
 	})
+	answer.Summary = summary(all, fractions)
+	for i := range answer.Buckets {
+		answer.Buckets[i].Summary = summary(parts[i], fractions)
+	}
 	return answer, err
 }
 
-// wholes fills in the window and the one to compare with.
-func (answer *StatsAnswer) wholes(ctx context.Context, read *store.Reading, s *scope, measured measure) error {
-	var args arguments
-	from := "SELECT 0 AS k, m.v FROM (" + measured(s, &args, s.Window) + ") m"
-	if !s.Versus.IsZero() {
-		answer.Versus = &VersusStats{From: Time(s.Versus.From), To: Time(s.Versus.To)}
-		from += " UNION ALL SELECT 1 AS k, m.v FROM (" + measured(s, &args, s.Versus) + ") m"
+// summary sums up milliseconds, which it puts in order.
+func summary(ms, fractions []float64) Summary {
+	s := Summary{Count: int64(len(ms))}
+	if len(ms) == 0 {
+		return s
 	}
-	return answer.summarize(ctx, read, from, args, func(k int) *Summary {
-		if k == 1 {
-			return &answer.Versus.Summary
-		}
-		return &answer.Summary
-	})
-}
-
-// summarize sums up the values v of from by k.
-func (answer *StatsAnswer) summarize(ctx context.Context, read *store.Reading, from string, args arguments, at func(k int) *Summary) error {
-	text := "SELECT g.k, COUNT(*), AVG(g.v), " + read.Percentiles("g.v", answer.Fractions...) + " FROM (" + from + ") g GROUP BY g.k"
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var k int
-		var sum Summary
-		if err := scanSummary(scan, answer.Fractions, &sum, &k); err != nil {
-			return err
-		}
-		*at(k) = sum
-		return nil
-	})
+	slices.Sort(ms)
+	sum := 0.0
+	for _, v := range ms {
+		sum += v
+	}
+	s.MeanS = new(sum / float64(len(ms)) / 1000)
+	at := make(store.Floats, len(fractions))
+	for i, f := range fractions {
+		at[i] = store.PercentileCont(ms, f)
+	}
+	s.Percentiles = percentilesOf(fractions, at)
+	return s
 }
 
 // scanSummary reads a row that has a count, a mean and percentiles, both in

@@ -90,6 +90,9 @@ func pack(t *testing.T, s *store.Store) {
 	if _, err := s.PackDays(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.PackVolumes(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // saveAll saves reports many at a time, so that they share commits.

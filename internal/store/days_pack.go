@@ -27,6 +27,9 @@ const (
 func (s *Store) KeepPacked(ctx context.Context) {
 	for {
 		n, err := s.PackDays(ctx, packPause)
+		if err == nil {
+			err = s.PackVolumes(ctx, packPause/4)
+		}
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.config.Log.WarnContext(ctx, "packing days waits", "error", err)
@@ -87,7 +90,7 @@ func (s *Store) packLot(ctx context.Context, lot []dayKey) (packed int64, err er
 	for i, key := range lot {
 		rows[i] = []any{key.project, key.day, number, []byte(nil)}
 	}
-	if _, err := s.writePacked(ctx, packingDays, rows, true); err != nil {
+	if _, err := s.writePacked(ctx, packingDays, rows, true, nil); err != nil {
 		return 0, err
 	}
 	err = s.readWithin(ctx, packTimeout, func(ctx context.Context, read *Reading) error {
@@ -113,11 +116,11 @@ func (s *Store) packLot(ctx context.Context, lot []dayKey) (packed int64, err er
 	if err != nil {
 		return 0, err
 	}
-	return s.writePacked(ctx, packDays, rows, false)
+	return s.writePacked(ctx, packDays, rows, false, s.takeFromVolumes)
 }
 
-// writePacked runs a statement in a transaction of its own.
-func (s *Store) writePacked(ctx context.Context, st statement, rows [][]any, alone bool) (n int64, err error) {
+// writePacked runs a statement in a transaction of its own, and what comes with it.
+func (s *Store) writePacked(ctx context.Context, st statement, rows [][]any, alone bool, with func(context.Context, *sql.Tx, [][]any) error) (n int64, err error) {
 	tx, err := s.db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, fmt.Errorf("begin: %w", err)
@@ -134,6 +137,11 @@ func (s *Store) writePacked(ctx context.Context, st statement, rows [][]any, alo
 	})
 	if err != nil {
 		return 0, fmt.Errorf("write packed days: %w", err)
+	}
+	if with != nil {
+		if err := with(ctx, tx, rows); err != nil {
+			return 0, err
+		}
 	}
 	if err := tx.Commit(); err != nil {
 		return 0, fmt.Errorf("commit: %w", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // BatchTexts returns the texts of the statements that write a batch, as
@@ -81,4 +82,66 @@ func DamagedDay(body []byte) error {
 		return nil
 	}
 	return errors.New("damaged")
+}
+
+// PipelinesOf writes out all columns of the pipelines that were created in a
+// time, of the rows and of the volumes in one state of the database, and says how
+// many came from a volume of which a part was asked for.
+func PipelinesOf(ctx context.Context, s *Store, from, to int64) (rows, volumes []string, parts int, err error) {
+	return rows, volumes, parts, s.Read(ctx, func(ctx context.Context, read *Reading) error {
+		projects := []int64{0}
+		err := read.Rows(ctx, "SELECT id FROM projects", nil, func(scan Scan) error {
+			var id int64
+			err := scan(&id)
+			projects = append(projects, id)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		built, err := read.buildVolumes(ctx, projects, from, to, allColumns)
+		if err != nil {
+			return err
+		}
+		for _, v := range built {
+			rows = append(rows, writtenOut(v, 0, len(v.Created))...)
+		}
+		err = read.Pipelines(ctx, nil, from, to, allColumns, func(v *Volume, a, b int) error {
+			if b-a < len(v.Created) {
+				parts += b - a
+			}
+			volumes = append(volumes, writtenOut(v, a, b)...)
+			return nil
+		})
+		slices.Sort(rows)
+		slices.Sort(volumes)
+		return err
+	})
+}
+
+// writtenOut writes out rows of a volume.
+func writtenOut(v *Volume, from, to int) (lines []string) {
+	for i := from; i < to; i++ {
+		line := fmt.Sprint(v.Project, v.Created[i], v.Flags(i))
+		for k := range numberColumns {
+			line += fmt.Sprint(" ", v.Numbers(1 << k)[i])
+		}
+		for k := range textColumns {
+			line += fmt.Sprintf(" %q", v.Texts(1<<(numberColumns+k)).At(i))
+		}
+		for _, p := range v.phases {
+			phase := fmt.Sprint(" ", p.name, v.Phase(p.name, TimeTo)[i], v.Phase(p.name, Span)[i], v.Phase(p.name, Work)[i])
+			if phase != fmt.Sprint(" ", p.name, int64(None), int64(None), int64(None)) {
+				line += phase
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// DamagedVolume tells what reading a packed volume says of bytes that are none.
+func DamagedVolume(body []byte) error {
+	var v Volume
+	return v.unpack(1, body)
 }

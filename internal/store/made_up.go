@@ -63,6 +63,9 @@ func (s *Store) removeProject(ctx context.Context, id int64) error {
 	if _, err := s.removePipelines(ctx, id, always, math.MaxInt64); err != nil {
 		return fmt.Errorf("remove made-up pipelines: %w", err)
 	}
+	if _, err := s.execute(ctx, "DELETE FROM volumes WHERE project_id = $1", id); err != nil {
+		return fmt.Errorf("remove made-up volumes: %w", err)
+	}
 	// Those that are not over stay: who writes may count on them, and SQLite gives
 	// the number to the next project.
 	if _, err := s.execute(ctx, "DELETE FROM days WHERE project_id = $1 AND day < $2", id, s.today()); err != nil {

@@ -18,6 +18,7 @@ type Reading struct {
 	tx     *sql.Tx
 	engine engine
 	days   packer
+	asked  func(text string, args []any)
 }
 
 // A Scan copies the columns of a row to where the pointers show.
@@ -37,7 +38,7 @@ func (s *Store) readWithin(ctx context.Context, limit time.Duration, ask func(ct
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	defer func() { _ = tx.Rollback() }() // it only reads
-	err = ask(limited, &Reading{tx, s.engine, s.packedDays})
+	err = ask(limited, &Reading{tx, s.engine, s.packedDays, s.config.Asked})
 	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(limited), ErrSlow) {
 		return fmt.Errorf("%w: %w", ErrSlow, err)
 	}
@@ -47,6 +48,7 @@ func (s *Store) readWithin(ctx context.Context, limit time.Duration, ask func(ct
 // Rows runs a query and hands each row to scan. The text may use $1, $2, ...
 // on either engine.
 func (r *Reading) Rows(ctx context.Context, text string, args []any, scan func(Scan) error) error {
+	r.asked(text, args)
 	rows, err := r.tx.QueryContext(ctx, text, args...)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrAway, err)

@@ -326,7 +326,7 @@ var (
 	batchStatements = []statement{
 		reportedStatement, insertPipelines, insertReportedPipelines, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases, removeJobs,
 		insertDeliveries, finishDeliveries, lockPipelines, loadShown, loadPhases, putPipelines, putJobs, insertJobs, insertReportedJobs, insertSteps, insertPhases,
-		insertDays, staleDays, packingDays, packDays,
+		insertDays, staleDays, packingDays, packDays, insertVolumes, takeVolumes, packingVolumes, packVolumes,
 	}
 )
 

@@ -113,12 +113,14 @@ func TestShardRunsInOneTransaction(t *testing.T) {
 			{"notes by project_id beside pipelines in "},
 			{"phases by project_id beside pipelines in "},
 			{"steps by project_id beside pipelines in "},
+			{"volumes by project_id beside pipelines in "},
 			{"pipelines freed"},
 			{"days freed"},
 			{"jobs freed"},
 			{"notes freed"},
 			{"phases freed"},
 			{"steps freed"},
+			{"volumes freed"},
 			{"projects freed"},
 		},
 		store.ShardByPipeline: {
@@ -129,12 +131,14 @@ func TestShardRunsInOneTransaction(t *testing.T) {
 			{"notes by pipeline_id beside pipelines in "},
 			{"phases by pipeline_id beside pipelines in "},
 			{"steps by pipeline_id beside pipelines in "},
+			{"volumes by project_id beside none in 8"},
 			{"pipelines freed"},
 			{"days freed"},
 			{"jobs freed"},
 			{"notes freed"},
 			{"phases freed"},
 			{"steps freed"},
+			{"volumes freed"},
 			{"projects freed"},
 		},
 	} {
@@ -193,8 +197,8 @@ func TestShardScriptRuns(t *testing.T) {
 	if diff := cmp.Diff(constraints, storetest.Table(t, s, allConstraints)); diff != "" {
 		t.Errorf("constraints (-before +after):\n%s", diff)
 	}
-	if got := storetest.Table(t, s, "SELECT 1 FROM calls"); len(got) != 12 {
-		t.Errorf("%d calls, want 12", len(got))
+	if got := storetest.Table(t, s, "SELECT 1 FROM calls"); len(got) != 14 {
+		t.Errorf("%d calls, want 14", len(got))
 	}
 	stillWorks(t, s)
 }

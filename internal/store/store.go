@@ -58,8 +58,11 @@ type Config struct {
 	// kept in the database. Nil: those that are kept there, else
 	// ci.DefaultDefinitions.
 	Definitions *ci.Definitions
-	Log         *slog.Logger     // nil: discarded
-	Now         func() time.Time // nil: time.Now
+	Log         *slog.Logger // nil: discarded
+	// Asked is told of each query of a Reading, nil: nobody is. A test looks at
+	// their plans.
+	Asked func(text string, args []any)
+	Now   func() time.Time // nil: time.Now
 }
 
 func (c *Config) fill() {
@@ -71,6 +74,9 @@ func (c *Config) fill() {
 	}
 	if c.ReadLimit == 0 {
 		c.ReadLimit = readTimeout
+	}
+	if c.Asked == nil {
+		c.Asked = func(string, []any) {}
 	}
 	if c.Progress == nil {
 		c.Progress = func(string, int64, int64) {}

@@ -139,7 +139,7 @@ var (
 		columns(bigint, "tries leased_until_ms"), columns(bytea, "body"),
 	)
 
-	tables = []*table{keysTable, projectsTable, deliveriesTable, pipelinesTable, reportedPipelines, jobsTable, reportedJobs, stepsTable, phasesTable, daysTable, packedTable}
+	tables = []*table{keysTable, projectsTable, deliveriesTable, pipelinesTable, reportedPipelines, jobsTable, reportedJobs, stepsTable, phasesTable, daysTable, packedTable, volumesTable}
 )
 
 func columns(k kind, names string) []columnDef {

@@ -9,6 +9,7 @@ SELECT create_distributed_table('days', 'project_id', shard_count => 8, colocate
 SELECT create_distributed_table('jobs', 'pipeline_id', colocate_with => 'pipelines');
 SELECT create_distributed_table('phases', 'pipeline_id', colocate_with => 'pipelines');
 SELECT create_distributed_table('steps', 'pipeline_id', colocate_with => 'pipelines');
+SELECT create_distributed_table('volumes', 'project_id', shard_count => 8, colocate_with => 'none');
 COMMIT;
 -- The coordinator's old copy of the rows.
 SELECT truncate_local_data_after_distributing_table('pipelines');
@@ -16,4 +17,5 @@ SELECT truncate_local_data_after_distributing_table('days');
 SELECT truncate_local_data_after_distributing_table('jobs');
 SELECT truncate_local_data_after_distributing_table('phases');
 SELECT truncate_local_data_after_distributing_table('steps');
+SELECT truncate_local_data_after_distributing_table('volumes');
 SELECT truncate_local_data_after_distributing_table('projects');

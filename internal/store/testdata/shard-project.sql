@@ -9,6 +9,7 @@ SELECT create_distributed_table('days', 'project_id', colocate_with => 'pipeline
 SELECT create_distributed_table('jobs', 'project_id', colocate_with => 'pipelines');
 SELECT create_distributed_table('phases', 'project_id', colocate_with => 'pipelines');
 SELECT create_distributed_table('steps', 'project_id', colocate_with => 'pipelines');
+SELECT create_distributed_table('volumes', 'project_id', colocate_with => 'pipelines');
 COMMIT;
 -- The coordinator's old copy of the rows.
 SELECT truncate_local_data_after_distributing_table('pipelines');
@@ -16,4 +17,5 @@ SELECT truncate_local_data_after_distributing_table('days');
 SELECT truncate_local_data_after_distributing_table('jobs');
 SELECT truncate_local_data_after_distributing_table('phases');
 SELECT truncate_local_data_after_distributing_table('steps');
+SELECT truncate_local_data_after_distributing_table('volumes');
 SELECT truncate_local_data_after_distributing_table('projects');

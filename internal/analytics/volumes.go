@@ -1,0 +1,204 @@
+package analytics
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+)
+
+// The questions about pipelines read volumes: pipelines by columns. This is the
+// filter over them; query.go has the same in SQL.
+
+// These are columns that only the filter needs.
+const filterTexts = store.StateText | store.ResultText
+
+// chosen are pipelines of one project: some rows of a volume, in order of time.
+type chosen struct {
+	*store.Volume
+
+	rows []int
+}
+
+// eachPipelines hands each the pipelines of a window that the filter counts, by
+// projects and in parts. Where the filter names no result, usual counts; with ""
+// also what has not finished does. What a part is made of is overwritten when
+// each returns.
+func (s *scope) eachPipelines(ctx context.Context, read *store.Reading, w Window, usual string, want store.Columns, each func(chosen)) error {
+	p := picker{scope: s, usual: usual}
+	if s.selectsAttempts() {
+		if err := p.readAttempts(ctx, read, w); err != nil {
+			return err
+		}
+		want |= store.PipelineID
+	}
+	for column, asked := range map[store.Columns]bool{
+		store.WorkflowText: len(s.Workflows) > 0, store.TriggerText: len(s.Triggers) > 0,
+		store.RefText: len(s.Refs) > 0, store.RefKindText: len(s.Refs) > 0,
+	} {
+		if asked {
+			want |= column
+		}
+	}
+	var ids []int64
+	if s.projects != nil {
+		ids = []int64{}
+		for _, project := range s.projects {
+			ids = append(ids, project.id)
+		}
+	}
+	err := read.Pipelines(ctx, ids, w.From.UnixMilli(), w.To.UnixMilli(), want|filterTexts, func(v *store.Volume, from, to int) error {
+		if rows := p.pick(v, from, to); len(rows) > 0 {
+			each(chosen{v, rows})
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read pipelines: %w", err)
+	}
+	return nil
+}
+
+// A picker finds the rows that the filter counts.
+type picker struct {
+	*scope
+
+	usual     string
+	attempted map[place]bool // pipelines with an attempt that the filter asks for; nil: it asks for none
+	rows      []int
+}
+
+// readAttempts finds the pipelines with an attempt that the filter asks for.
+func (p *picker) readAttempts(ctx context.Context, read *store.Reading, w Window) error {
+	p.attempted = map[place]bool{}
+	var args arguments
+	text := "SELECT DISTINCT p.project_id, p.id FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " + p.pipelinesAndJobs(&args, w)
+	err := read.Rows(ctx, text, args, func(scan store.Scan) error {
+		var at place
+		err := scan(&at.project, &at.pipeline)
+		p.attempted[at] = true
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read attempts: %w", err)
+	}
+	return nil
+}
+
+// pick returns the rows among those from one on to before another.
+func (p *picker) pick(v *store.Volume, from, to int) []int {
+	must, not := store.CreatedKnown, store.Flags(0)
+	switch p.Restarts {
+	case RestartsOut:
+		not = store.Restarted
+	case RestartsOnly:
+		must |= store.Restarted
+	}
+	if len(p.Refs) == 0 {
+		must |= store.OnDefault
+	}
+	p.rows = p.rows[:0]
+	for i := from; i < to; i++ {
+		if v.Flags(i)&must == must && v.Flags(i)&not == 0 {
+			p.rows = append(p.rows, i)
+		}
+	}
+	p.oneOf(v.Texts(store.WorkflowText), p.Workflows)
+	p.oneOf(v.Texts(store.TriggerText), p.Triggers)
+	p.oneOf(v.Texts(store.StateText), p.States)
+	p.ofRefs(v)
+	if counts := p.ended(v, p.usual); counts != nil {
+		p.keep(counts)
+	}
+	if p.attempted != nil {
+		ids := v.Numbers(store.PipelineID)
+		p.keep(func(i int) bool { return p.attempted[place{v.Project, ids[i]}] })
+	}
+	return p.rows
+}
+
+func (p *picker) keep(is func(row int) bool) {
+	p.rows = slices.DeleteFunc(p.rows, func(i int) bool { return !is(i) })
+}
+
+func (p *picker) oneOf(t *store.Texts, values []string) {
+	if len(values) > 0 {
+		p.keep(such(t, oneOf(values)))
+	}
+}
+
+// such tells of a row whether its text is such.
+func such(t *store.Texts, is func(string) bool) func(row int) bool {
+	judged := judged(t, is)
+	return func(i int) bool { return judged[t.Codes[i]] }
+}
+
+// ofRefs is refs over a volume.
+func (p *picker) ofRefs(v *store.Volume) {
+	if len(p.Refs) == 0 || slices.Contains(p.Refs, AnyRef) {
+		return
+	}
+	isChange := func(kind string) bool { return kind == "change" && slices.Contains(p.Refs, ChangeRef) }
+	main, isNamed, isKind := slices.Contains(p.Refs, DefaultRef), such(v.Texts(store.RefText), oneOf(p.Refs)), such(v.Texts(store.RefKindText), isChange)
+	p.keep(func(i int) bool { return main && v.Flags(i)&store.OnDefault != 0 || isNamed(i) || isKind(i) })
+}
+
+// ended tells of a row whether the pipeline ended with a result that the filter
+// asks for, or else with the usual one; nil: each counts.
+func (f *Filter) ended(v *store.Volume, usual string) func(row int) bool {
+	if usual == "" {
+		if len(f.Results) == 0 {
+			return nil
+		}
+		usual = ResultAll
+	}
+	finished, result := such(v.Texts(store.StateText), isFinished), such(v.Texts(store.ResultText), f.results(usual))
+	return func(i int) bool { return finished(i) && result(i) }
+}
+
+func isFinished(state string) bool { return state == string(ci.Finished) }
+
+// outcomes tells of a row how the pipeline ended.
+func (c *chosen) outcomes() func(row int) string {
+	states, results := c.Texts(store.StateText), c.Texts(store.ResultText)
+	finished := such(states, isFinished)
+	by := make([]string, len(results.Values))
+	for code, result := range results.Values {
+		by[code] = map[string]string{
+			string(ci.Failure): Failed, string(ci.Error): Failed, string(ci.Timeout): Failed, string(ci.Cancellation): Canceled, string(ci.Skip): Skipped,
+		}[result]
+	}
+	return func(i int) string {
+		switch ended := by[results.Codes[i]]; {
+		case !finished(i):
+			return Unfinished
+		case ended != "":
+			return ended
+		case c.Flags(i)&store.Restarted != 0:
+			return Restarted
+		}
+		return Passed
+	}
+}
+
+// finder tells of an instant of the window, in Unix milliseconds, in which bucket
+// it is. It is quick where one is near the one before.
+func (b *bucketing) finder() func(ms int64) int {
+	edges := make([]int64, len(b.edges))
+	for i, e := range b.edges {
+		edges[i] = e.UnixMilli()
+	}
+	last := 0
+	return func(ms int64) int {
+		if ms < edges[last] || ms >= edges[last+1] {
+			at, found := slices.BinarySearch(edges, ms)
+			if !found {
+				at--
+			}
+			last = at
+		}
+		return last
+	}
+}
