@@ -13,8 +13,6 @@ import (
 // A key names a pipeline in the database.
 type key struct{ project, id int64 }
 
-func (k key) less(o key) bool { return k.project < o.project || k.project == o.project && k.id < o.id }
-
 // A written is all rows of one pipeline, ready for the database.
 type written struct {
 	reported            bool // all of it fits into the columns of reportedPipelines and reportedJobs

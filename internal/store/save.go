@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -16,6 +17,7 @@ type group struct {
 	requests []int // positions in the batch, in order
 	stored   *loaded
 	written  *written // nil: nothing to write
+	locked   bool     // the pipeline was there; its row is locked
 }
 
 // saveBatch saves the batch in one transaction, all of it or nothing, in a
@@ -40,16 +42,16 @@ func (s *Store) saveBatch(ctx context.Context, batch []*request) ([]reply, error
 	if err := s.writeDeliveries(ctx, tx, batch); err != nil {
 		return nil, err
 	}
-	if groups, err = s.dropReported(ctx, tx, batch, groups, replies); err != nil {
+	for _, g := range groups {
+		s.fold(g, batch, replies)
+	}
+	var marked []dayKey
+	if groups, err = s.insertOrLock(ctx, tx, groups, replies); err != nil {
 		return nil, err
 	}
 	if len(groups) == 0 && !carriesDeliveries(batch) {
 		return replies, nil // nothing was written
 	}
-	for _, g := range groups {
-		s.fold(g, batch, replies)
-	}
-	var marked []dayKey
 	if len(groups) > 0 {
 		if marked, err = s.write(ctx, tx, batch, groups, replies); err != nil {
 			return nil, err
@@ -85,49 +87,12 @@ func groupByKey(batch []*request, projects map[string]project) []*group {
 		}
 		g.requests = append(g.requests, i)
 	}
-	slices.SortFunc(groups, func(a, b *group) int {
-		if a.key.less(b.key) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(groups, compareGroups)
 	return groups
 }
 
-// dropReported answers the legacy reports that are there already by one read,
-// and returns the groups that are left.
-func (s *Store) dropReported(ctx context.Context, tx *transaction, batch []*request, groups []*group, replies []reply) ([]*group, error) {
-	var keys [][]any
-	for _, g := range groups {
-		if g.onlyLegacy(batch) {
-			keys = append(keys, []any{g.key.project, g.key.id})
-		}
-	}
-	if len(keys) == 0 {
-		return groups, nil
-	}
-	there := map[key]bool{}
-	err := s.queryNumbers(ctx, tx, reportedStatement, keys, 2, func(row []int64) { there[key{row[0], row[1]}] = true })
-	if err != nil {
-		return nil, fmt.Errorf("look for reported pipelines: %w", err)
-	}
-	return slices.DeleteFunc(groups, func(g *group) bool {
-		if there[g.key] {
-			for _, i := range g.requests {
-				replies[i].outcome = Unchanged
-			}
-		}
-		return there[g.key]
-	}), nil
-}
-
-func (g *group) onlyLegacy(batch []*request) bool {
-	for _, i := range g.requests {
-		if !batch[i].report.OnlyLegacy() {
-			return false
-		}
-	}
-	return true
+func compareGroups(a, b *group) int {
+	return cmp.Or(cmp.Compare(a.key.project, b.key.project), cmp.Compare(a.key.id, b.key.id))
 }
 
 // fold merges the group's reports, into what is stored if that is known, sets
@@ -176,13 +141,14 @@ func clash(rec *ci.Record, r *ci.Report) bool {
 	return known != "" && said != "" && known != said
 }
 
-// write inserts the pipelines that are new. Those that are there it locks by
-// the same statement, then reads, merges and writes again. It returns the days
-// that were marked.
+// write writes what is beneath pipelines that are new. Those that were there it
+// reads, merges and writes again. It returns the days that were marked.
 func (s *Store) write(ctx context.Context, tx *transaction, batch []*request, groups []*group, replies []reply) ([]dayKey, error) {
-	known, err := s.insertOrLock(ctx, tx, groups)
-	if err != nil {
-		return nil, err
+	var known []*group
+	for _, g := range groups {
+		if g.locked {
+			known = append(known, g)
+		}
 	}
 	if len(known) > 0 {
 		if err := s.load(ctx, tx, known); err != nil {
@@ -231,11 +197,15 @@ func (s *Store) writeChildren(ctx context.Context, tx *transaction, groups []*gr
 	return nil
 }
 
-// insertOrLock returns the groups whose pipelines were there already; their
-// rows are locked and otherwise as they were. It is one statement, in order of
-// the keys: with one for each form of rows, two replicas could wait for each
-// other in a circle.
-func (s *Store) insertOrLock(ctx context.Context, tx *transaction, groups []*group) (known []*group, err error) {
+// insertOrLock inserts the pipelines that are new, and locks the rows of those
+// that were there, which stay as they were. It answers the reports that repeat a
+// legacy report, and returns the groups that are left. It is one statement, in
+// order of the keys: with one for each form of rows, two replicas could wait for
+// each other in a circle.
+func (s *Store) insertOrLock(ctx context.Context, tx *transaction, groups []*group, replies []reply) (left []*group, err error) {
+	if len(groups) == 0 {
+		return nil, nil
+	}
 	st, rows := insertReportedPipelines, make([][]any, len(groups))
 	byKey := make(map[key]*group, len(groups))
 	for i, g := range groups {
@@ -246,14 +216,21 @@ func (s *Store) insertOrLock(ctx context.Context, tx *transaction, groups []*gro
 		byKey[g.key] = g
 	}
 	err = s.queryNumbers(ctx, tx, st, rows, 3, func(row []int64) {
-		if row[2] > 0 {
-			known = append(known, byKey[key{row[0], row[1]}])
-		}
+		k := key{row[0], row[1]}
+		byKey[k].locked = row[2] > 0
+		left = append(left, byKey[k])
+		delete(byKey, k)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("insert pipelines: %w", err)
 	}
-	return known, nil
+	for _, g := range byKey {
+		for _, i := range g.requests {
+			replies[i].outcome = Unchanged
+		}
+	}
+	slices.SortFunc(left, compareGroups) // an answer is in no order
+	return left, nil
 }
 
 // load reads what is stored of the pipelines.
@@ -306,10 +283,8 @@ func (s *Store) rewritePipelines(ctx context.Context, tx *transaction, groups []
 
 // The statements of a batch; %s is the place of the staged rows.
 var (
-	reportedStatement = statement{keysTable, `SELECT p.project_id, p.id FROM %s CROSS JOIN pipelines p
-		WHERE p.project_id = staged.project_id AND p.id = staged.id AND p.has_legacy`}
-	insertPipelines         = statement{pipelinesTable, pipelinesTable.insert("%s") + orLock}
-	insertReportedPipelines = statement{reportedPipelines, reportedPipelines.insert("%s") + orLock}
+	insertPipelines         = statement{pipelinesTable, pipelinesTable.insert("%s") + orLock + answer}
+	insertReportedPipelines = statement{reportedPipelines, reportedPipelines.insert("%s") + orLock + unlessReported + answer}
 	loadPipelines           = statement{keysTable, selectPipelines}
 	loadJobs                = statement{keysTable, selectJobs}
 	loadSteps               = statement{keysTable, selectSteps}
@@ -324,7 +299,7 @@ var (
 	insertPhases            = statement{phasesTable, phasesTable.insert("%s")}
 
 	batchStatements = []statement{
-		reportedStatement, insertPipelines, insertReportedPipelines, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases, removeJobs,
+		insertPipelines, insertReportedPipelines, loadPipelines, loadJobs, loadSteps, removeSteps, removePhases, removeJobs,
 		insertDeliveries, finishDeliveries, lockPipelines, loadShown, loadPhases, putPipelines, putJobs, insertJobs, insertReportedJobs, insertSteps, insertPhases,
 		insertDays, staleDays, packingDays, packDays, insertVolumes, takeVolumes, packingVolumes, packVolumes,
 	}
@@ -332,7 +307,14 @@ var (
 
 // orLock locks the pipeline that is there by the statement that inserts those
 // that are not: no second statement, and no lock over several projects.
-const orLock = " ON CONFLICT (project_id, id) DO UPDATE SET revision = pipelines.revision + 1 RETURNING project_id, id, revision"
+// Where all that comes are legacy reports, one that there is already is left
+// alone: it is not in the answer. The key finds it, whatever the planner thinks
+// of a table that it has not looked at yet.
+const (
+	orLock         = " ON CONFLICT (project_id, id) DO UPDATE SET revision = pipelines.revision + 1"
+	unlessReported = " WHERE NOT pipelines.has_legacy"
+	answer         = " RETURNING project_id, id, revision"
+)
 
 // A statement works on staged rows of a table.
 type statement struct {

@@ -8,7 +8,7 @@ import (
 
 // A transaction is that of a batch. SQLite runs each statement at once. To
 // PostgreSQL a statement without an answer goes together with the next that has
-// one, or with the commit: a batch takes three round trips, not one a statement.
+// one, or with the commit: a batch of what is new takes two round trips, not one a statement.
 type transaction struct {
 	conn *sql.Conn
 	tx   *sql.Tx // nil: wire is in its place
