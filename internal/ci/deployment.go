@@ -38,10 +38,10 @@ func (d *Deployment) Report() Report {
 		ExternalID: id, Workflow: DeploymentWorkflow, Trigger: DeploymentWorkflow, Ref: d.Ref, Commit: d.Commit, URL: d.URL,
 		State: d.State, Result: d.Result, RawStatus: d.RawStatus, UpdatedAt: d.At,
 	}
-	switch d.State {
-	case Running:
+	if d.State == Running {
 		a.StartedAt = d.At
-	case Finished:
+	}
+	if d.State == Finished {
 		a.FinishedAt, p.FinishedAt = d.At, d.At
 	}
 	r := Report{Provider: d.Provider, Project: d.Project, Pipeline: p, Jobs: []Attempt{a}, Source: d.Source}

@@ -22,7 +22,7 @@ var (
 	run  = `{"id":"mySubject123","source":"https://ci.example/acme/shop","content":{"pipelineName":"myPipeline","uri":"https://www.example.com/mySubject123"}}`
 	done = `{"id":"mySubject123","content":{"pipelineName":"myPipeline","url":"https://www.example.com/mySubject123","outcome":"failure","errors":"Something went wrong"}}`
 	task = `{"id":"task1","content":{"taskName":"myTask","uri":"https://www.example.com/task1","pipelineRun":{"id":"42","source":"/acme/shop"},"outcome":"error","errors":"out of memory"}}`
-	// as of version 0.3.0 of the event
+	// As of version 0.3.0 of the event.
 	service = `{"id":"service/shop","source":"https://ci.example/acme/shop","content":{"environment":{"id":"production","source":"/clusters"},"artifactId":"pkg:oci/shop@sha256%3A0b31b1c0"}}`
 	at      = time.Date(2026, 11, 20, 14, 27, 5, 315384000, time.UTC)
 )
