@@ -113,9 +113,8 @@ func (s *scope) attemptGroups(ctx context.Context, read *store.Reading, key stri
 	var args arguments
 	fractions := []float64{0.05, 0.5, 0.8, 0.95}
 	text := "SELECT g.k, COUNT(g.run_ms), AVG(g.run_ms), " + read.Percentiles("g.run_ms", fractions...) + ", COUNT(g.queue_ms), AVG(g.queue_ms), " + read.Percentiles("g.queue_ms", fractions...)
-	for _, outcome := range []string{Passed, Restarted, Failed, Canceled} {
-		text += ", COUNT(CASE WHEN g.outcome = '" + outcome + "' THEN 1 END)"
-	}
+	count := func(outcome string) string { return ", COUNT(CASE WHEN g.outcome = '" + outcome + "' THEN 1 END)" }
+	text += count(Passed) + count(Restarted) + count(Failed) + count(Canceled)
 	text += " FROM (SELECT " + key + " AS k, CASE WHEN " + s.result(&args, "j", ResultOK) + " THEN j.run_ms END AS run_ms, j.queue_ms, " + attemptOutcome + " AS outcome" + s.attemptsFrom(&args, s.Window) +
 		") g GROUP BY g.k ORDER BY COUNT(*) DESC, g.k LIMIT " + args.add(limit)
 	return read.Rows(ctx, text, args, func(scan store.Scan) error {

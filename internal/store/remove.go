@@ -95,7 +95,7 @@ func removeRows(ctx context.Context, tx *sql.Tx, args []any) (keys, days [][]any
 	for i := range places {
 		places[i] = fmt.Sprintf("$%d", i+4)
 	}
-	rows, err := tx.QueryContext(ctx, "DELETE FROM pipelines WHERE project_id = $1 AND created_ms >= $2 AND created_ms < $3 AND id IN ("+strings.Join(places, ", ")+") RETURNING project_id, id, created_ms", args...)
+	rows, err := tx.QueryContext(ctx, "DELETE FROM pipelines WHERE project_id = $1 AND created_ms >= $2 AND created_ms < $3 AND id IN ("+strings.Join(places, ", ")+") RETURNING project_id, id, created_ms", args...) //nolint:gosec // places of parameters alone
 	if err != nil {
 		return nil, nil, err
 	}

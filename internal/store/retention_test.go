@@ -1,7 +1,7 @@
 package store_test
 
 import (
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -29,7 +29,7 @@ func TestRetentionOfPipelines(t *testing.T) {
 			if age > 0 {
 				at := now.Add(-age)
 				r.Pipeline.CreatedAt = at
-				r.Jobs = []ci.Attempt{{ID: fmt.Sprint(id), Name: "e2e", Stage: "test", StartedAt: at, FinishedAt: at.Add(time.Minute), Steps: []ci.Step{{Name: "up", DurationS: 1}}}}
+				r.Jobs = []ci.Attempt{{ID: strconv.FormatInt(id, 10), Name: "e2e", Stage: "test", StartedAt: at, FinishedAt: at.Add(time.Minute), Steps: []ci.Step{{Name: "up", DurationS: 1}}}}
 			}
 			return r
 		}
