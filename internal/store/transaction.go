@@ -43,7 +43,7 @@ func (s *Store) begin(ctx context.Context) (*transaction, error) {
 
 func (t *transaction) commit(ctx context.Context) error {
 	if t.wire != nil {
-		t.wire.add(message{what: "commit", text: "commit"})
+		t.wire.add(message{what: "commit", text: commitText})
 		return t.wire.send(ctx)
 	}
 	if err := t.tx.Commit(); err != nil {

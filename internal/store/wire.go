@@ -24,6 +24,8 @@ type wire struct {
 	waiting []message
 }
 
+const commitText = "commit"
+
 // A message is a statement: with rows as arrays, with rows by COPY, or alone.
 type message struct {
 	what   string // for an error
@@ -127,6 +129,11 @@ func (m *message) receive(ctx context.Context, c *pgconn.PgConn) (failure error)
 		switch answer := answer.(type) {
 		case *pgproto3.ErrorResponse:
 			failure = fmt.Errorf("%s: %w", m.what, pgconn.ErrorResponseToPgError(answer))
+		case *pgproto3.CommandComplete:
+			// A transaction that failed commits without an error: it says what it did.
+			if m.text == commitText && string(answer.CommandTag) != "COMMIT" {
+				failure = fmt.Errorf("%s: the server answered %s", m.what, answer.CommandTag)
+			}
 		case *pgproto3.DataRow:
 			if err := m.hear(answer.Values); err != nil {
 				return err
