@@ -117,7 +117,7 @@ func (s *Store) fold(g *group, batch []*request, replies []reply) {
 		changed := rec.Merge(r)
 		anyChange = anyChange || changed
 		switch {
-		case n == 0 && changed:
+		case n == 0 && (changed || g.stored == nil): // a report that says no more than its key creates too
 			replies[i].outcome = created
 		case changed:
 			replies[i].outcome = Merged

@@ -69,6 +69,22 @@ func TestSaveTellsWhatItDid(t *testing.T) {
 	})
 }
 
+// A report that says no more than which pipeline it is creates it, whether or
+// not its project is known.
+func TestReportOfNothingCreates(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		for _, id := range []int64{1, 2} {
+			r := ci.Report{Project: "acme/new", Source: ci.Push, Pipeline: ci.Pipeline{ID: id}}
+			for _, want := range []store.Outcome{store.Created, store.Unchanged} {
+				if got := save(t, s, r); got != want {
+					t.Errorf("pipeline %d: got %s, want %s", id, got, want)
+				}
+			}
+		}
+	})
+}
+
 func TestLegacyReportAfterOthersIsTaken(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
