@@ -93,7 +93,8 @@ func makeOriginals(ctx context.Context, db *sql.DB) error {
 
 // timeSeed asks one query of all schemas in turn, and returns their medians and
 // ratios as cells. It fails where the answers differ.
-func timeSeed(ctx context.Context, db *sql.DB, query, project string, days, times int) (cells string, err error) {
+func timeSeed(ctx context.Context, db *sql.DB, query, project string, days, times int) (string, error) {
+	var cells strings.Builder
 	const schemas = 3
 	quoted := func(t time.Time) string { return "'" + t.UTC().Format(time.RFC3339) + "'" }
 	text := strings.NewReplacer("$from", quoted(time.Now().AddDate(0, 0, -days)), "$to", quoted(time.Now()), "$project", "'"+project+"'").Replace(query)
@@ -104,6 +105,7 @@ func timeSeed(ctx context.Context, db *sql.DB, query, project string, days, time
 		var one [schemas]time.Duration
 		for i, prefix := range []string{asOriginal + ".", asIndexed + ".", ""} {
 			start := time.Now()
+			var err error
 			if answers[i], err = firstRow(ctx, db, strings.ReplaceAll(text, "%", prefix)); err != nil {
 				return "", err
 			}
@@ -120,14 +122,14 @@ func timeSeed(ctx context.Context, db *sql.DB, query, project string, days, time
 	for i := range took {
 		rest := took[i][1:]
 		slices.Sort(rest)
-		cells += fmt.Sprintf("%.1f ms | ", float64(rest[len(rest)/2].Microseconds())/1000)
+		fmt.Fprintf(&cells, "%.1f ms | ", float64(rest[len(rest)/2].Microseconds())/1000)
 	}
 	for i := range ratios {
 		rest := ratios[i][1:]
 		slices.Sort(rest)
-		cells += fmt.Sprintf("%.2fx |", rest[len(rest)/2])
+		fmt.Fprintf(&cells, "%.2fx |", rest[len(rest)/2])
 	}
-	return cells, nil
+	return cells.String(), nil
 }
 
 // firstRow is the columns of the first row as text.

@@ -3,6 +3,7 @@ package analytics_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -158,15 +159,7 @@ func copyFacts(t *testing.T, s *store.Store, database string) *sql.DB {
 	many := fmt.Sprintf("WITH RECURSIVE copy (n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM copy WHERE n < %d) ", copies)
 	execute(t, db, "INSERT INTO projects (id, name, default_branch) "+many+"SELECT pr.id + 1000 * copy.n, pr.name || copy.n, pr.default_branch FROM copy CROSS JOIN projects pr")
 	for _, table := range []string{"pipelines", "jobs", "steps", "phases"} {
-		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table+" LIMIT 0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = rows.Close()
+		columns := columnsOf(t, db, table)
 		from := slices.Clone(columns)
 		for i, c := range columns {
 			from[i] = map[string]string{"project_id": "t.project_id + 1000 * copy.n"}[c]
@@ -177,6 +170,20 @@ func copyFacts(t *testing.T, s *store.Store, database string) *sql.DB {
 		execute(t, db, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") "+many+"SELECT "+strings.Join(from, ", ")+" FROM copy CROSS JOIN "+table+" t")
 	}
 	return db
+}
+
+func columnsOf(t *testing.T, db *sql.DB, table string) []string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+table+" LIMIT 0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err := errors.Join(err, rows.Err()); err != nil {
+		t.Fatal(err)
+	}
+	return columns
 }
 
 func execute(t *testing.T, db *sql.DB, text string) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // BatchTexts returns the texts of the statements that write a batch, as
@@ -122,20 +123,21 @@ func PipelinesOf(ctx context.Context, s *Store, from, to int64) (rows, volumes [
 // writtenOut writes out rows of a volume.
 func writtenOut(v *Volume, from, to int) (lines []string) {
 	for i := from; i < to; i++ {
-		line := fmt.Sprint(v.Project, v.Created[i], v.Flags(i))
+		var line strings.Builder
+		fmt.Fprint(&line, v.Project, v.Created[i], v.Flags(i))
 		for k := range numberColumns {
-			line += fmt.Sprint(" ", v.Numbers(1 << k)[i])
+			fmt.Fprint(&line, " ", v.Numbers(1 << k)[i])
 		}
 		for k := range textColumns {
-			line += fmt.Sprintf(" %q", v.Texts(1<<(numberColumns+k)).At(i))
+			fmt.Fprintf(&line, " %q", v.Texts(1<<(numberColumns+k)).At(i))
 		}
 		for _, p := range v.phases {
 			phase := fmt.Sprint(" ", p.name, v.Phase(p.name, TimeTo)[i], v.Phase(p.name, Span)[i], v.Phase(p.name, Work)[i])
 			if phase != fmt.Sprint(" ", p.name, int64(None), int64(None), int64(None)) {
-				line += phase
+				line.WriteString(phase)
 			}
 		}
-		lines = append(lines, line)
+		lines = append(lines, line.String())
 	}
 	return lines
 }

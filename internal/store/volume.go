@@ -179,12 +179,12 @@ func appendNumbers(to []byte, column []int64) []byte {
 		}
 		least, most = min(least, n), max(most, n)
 	}
-	width := widthOf(uint64(most-least) + 1) //nolint:gosec // it is not negative
+	width := widthOf(uint64(most-least) + 1)
 	to = binary.AppendVarint(append(to, byte(width)), least)
 	for _, n := range column {
 		more := uint64(0)
 		if n != None {
-			more = uint64(n-least) + 1 //nolint:gosec // it is not negative
+			more = uint64(n-least) + 1
 		}
 		to = binary.LittleEndian.AppendUint64(to, more)
 		to = to[:len(to)-8+width]
@@ -238,10 +238,10 @@ func (v *Volume) unpack(project int64, body []byte) error {
 		return fmt.Errorf("project %d: %w", project, errNoVolume)
 	}
 	r := widthReader{body[head:]}
-	n, sections := int(r.uvarint()), int(r.uvarint()) //nolint:gosec // as they were written
+	n, sections := int(r.uvarint()), int(r.uvarint())
 	lengths := make([]int, sections)
 	for i := range lengths {
-		lengths[i] = int(r.uvarint()) //nolint:gosec // as it was written
+		lengths[i] = int(r.uvarint())
 	}
 	v.Project = project
 	v.packed.sections = v.packed.sections[:0]
@@ -273,7 +273,7 @@ func (r *widthReader) uvarint() uint64 {
 func (r *widthReader) numbers(column *[]int64, n int) {
 	c := sized(*column, n)
 	*column = c
-	least := r.eachMore(n, func(i int, more uint64) { c[i] = int64(more) }) //nolint:gosec // its bits are what is meant
+	least := r.eachMore(n, func(i int, more uint64) { c[i] = int64(more) })
 	least--                                                                 // a difference is counted from 1
 	for i, more := range c {
 		if c[i] = least + more; more == 0 {
@@ -283,7 +283,7 @@ func (r *widthReader) numbers(column *[]int64, n int) {
 }
 
 func (r *widthReader) texts(column *Texts, n int) {
-	column.Values = sized(column.Values, int(r.uvarint())) //nolint:gosec // as it was written
+	column.Values = sized(column.Values, int(r.uvarint()))
 	for i := range column.Values {
 		length := r.uvarint()
 		column.Values[i] = string(r.from[:length])
@@ -291,9 +291,9 @@ func (r *widthReader) texts(column *Texts, n int) {
 	}
 	c := sized(column.Codes, n)
 	column.Codes = c
-	least := r.eachMore(n, func(i int, more uint64) { c[i] = uint32(more) }) //nolint:gosec // a place
+	least := r.eachMore(n, func(i int, more uint64) { c[i] = uint32(more) })
 	for i := range c {
-		c[i] += uint32(least) - 1 //nolint:gosec // the least place
+		c[i] += uint32(least) - 1
 	}
 }
 

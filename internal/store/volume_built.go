@@ -113,7 +113,7 @@ func (b *volumeBuilder) pipeline(scan Scan) error {
 func (t *Texts) add(codes map[string]uint32, text string) {
 	code, known := codes[text]
 	if !known {
-		code = uint32(len(t.Values)) //nolint:gosec // of the rows of a volume
+		code = uint32(len(t.Values))
 		codes[text] = code
 		t.Values = append(t.Values, text)
 	}
@@ -275,7 +275,7 @@ func daysIn(volume, first, last int64) uint32 {
 	if low > high {
 		return 0
 	}
-	return uint32((uint64(1)<<(high+1) - 1) &^ (uint64(1)<<low - 1)) //nolint:gosec // 32 bits
+	return uint32((uint64(1)<<(high+1) - 1) &^ (uint64(1)<<low - 1))
 }
 
 // runs are the days of a volume that follow one another.
