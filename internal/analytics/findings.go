@@ -10,8 +10,12 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
-// maxFindings is how many a project has at the most.
-const maxFindings = 3
+const (
+	maxFindings = 3 // of a project
+	// maxChance is the greatest p with which a slow-down is told in a sentence. A
+	// step that the rule finds at once has less, with as few values as it takes.
+	maxChance = 0.05
+)
 
 // Findings are what people should know of the filter's projects, in sentences,
 // what costs most time first.
@@ -22,8 +26,8 @@ type Findings struct {
 	Truncated bool      `json:"truncated"` // as in Changes
 }
 
-// A Finding is a lasting slow-down: one that the rule found and that is not
-// over. What got slower at the same time is one finding, told by what people
+// A Finding is a lasting slow-down: one that the rule found, that is not over,
+// and that is hardly chance. What got slower at the same time is one finding, told by what people
 // wait for most: the wall time before a phase, a phase before a job, a job
 // before a step.
 type Finding struct {
@@ -95,7 +99,7 @@ func (s *scope) findings(changes []Change, now time.Time) []Finding {
 	var slow []slowdown
 	for i := range changes {
 		c := &changes[i]
-		if n := len(c.Regressions); n > 0 && c.Regressions[n-1].ClearedAt == nil {
+		if n := len(c.Regressions); n > 0 && c.Regressions[n-1].ClearedAt == nil && c.Regressions[n-1].P < maxChance {
 			slow = append(slow, slowdown{c, &c.Regressions[n-1], c.topic})
 		}
 	}
