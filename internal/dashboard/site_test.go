@@ -89,6 +89,9 @@ func TestDemo(t *testing.T) {
 			"every page": (*site).testEveryPage, "every link": (*site).testEveryLink, "the finding": (*site).testFindingLeadsToTheCommit, "dismissing": (*site).testDismiss,
 			"data": (*site).testCardData, "bad filters": (*site).testBadFilters, "kept": (*site).testPagesAreKept, "finding": (*site).testFind,
 		} {
+			if name == "every link" && s.Engine() == "postgres" {
+				continue // links come of the same code; every page is made on both
+			}
 			t.Run(name, func(t *testing.T) {
 				jar, err := cookiejar.New(nil)
 				if err != nil {
