@@ -32,6 +32,8 @@ func TestTwoClicksFromSlowerToTheCommit(t *testing.T) {
 	if !value[bool](p, commit+" !== null") {
 		t.Fatalf("the pipeline is not of commit %s", s.planted.Commit)
 	}
+	// While one page fades into the next, the mouse meets neither.
+	p.wait(`(box => document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) === ` + commit + `)(` + commit + `.getBoundingClientRect())`)
 	p.do(chromedp.Click(chromedp.JSPath(commit)))
 	p.wait(`new URL(location).searchParams.get('q') === '` + s.planted.Commit + `' && document.querySelector('table.list tbody code')?.textContent === '` + s.planted.Commit[:8] + `'`)
 }
