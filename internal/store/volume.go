@@ -274,7 +274,7 @@ func (r *widthReader) numbers(column *[]int64, n int) {
 	c := sized(*column, n)
 	*column = c
 	least := r.eachMore(n, func(i int, more uint64) { c[i] = int64(more) })
-	least--                                                                 // a difference is counted from 1
+	least-- // a difference is counted from 1
 	for i, more := range c {
 		if c[i] = least + more; more == 0 {
 			c[i] = None
