@@ -103,13 +103,6 @@ func (m *Memory) goesOn(b store.Backfill) bool {
 	return b.Finished.IsZero() && (m.Since.IsZero() || !b.Since.After(m.Since))
 }
 
-// Resumed tells whether something goes on that was interrupted.
-func (m *Memory) Resumed() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.resumed
-}
-
 // End keeps that all lists are read.
 func (m *Memory) End(ctx context.Context) error {
 	m.mu.Lock()
