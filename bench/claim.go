@@ -46,6 +46,10 @@ func claims(o options) []claim {
 	}
 	two := subject{engine: postgres, replicas: 2}
 	all = append(all, claim{id: "postgres-replicas", what: "two replicas on one PostgreSQL to one, 256 clients", of: two.at(256), to: []scenario{onPostgres.at(256)}, figure: perSecond, isRate: true, show: rate, least: 1.2})
+	all = append(all,
+		claim{id: "postgres-adoption", what: fmt.Sprintf("taking over %s pipelines of the original in place", thousands(float64(o.pipelines))), of: adoption(o.pipelines), figure: perSecond, show: rate, least: 20_000},
+		claim{id: "postgres-adoption-memory", what: "taking over a database of the original: peak memory", of: adoption(o.pipelines), figure: peak, show: megabytes, most: 100 << 20},
+	)
 	if o.original != "" {
 		all = append(all, claimsToOriginal(o.original)...)
 	}
@@ -65,6 +69,7 @@ func claimsOf(s subject, o options) []claim {
 		{id: id + "-start", what: fmt.Sprintf("%s, start to ready on %s pipelines", name, thousands(float64(o.pipelines))), of: restart(s.engine, o.pipelines), figure: ready, show: seconds, most: 1},
 		{id: id + "-slow", what: fmt.Sprintf("%s, %s reports/s: p99 beside 100 clients that send half a body, to p99 without", name, thousands(o.rate)), of: s.under(beside+" beside 100 slow clients", calm, 100), to: []scenario{s.under(beside, calm, 0)}, figure: p99, show: seconds, most: 2, fault: badAnswers},
 		{id: id + "-duplicates", what: name + ", 64 clients that repeat known reports (208), to new ones", of: s.under("c=64, all known", plan{Clients: 64, Only: 1000}, 0), to: []scenario{s.at(64)}, figure: perSecond, isRate: true, show: rate, fault: not208},
+		{id: id + "-webhooks", what: name + ", 64 clients that deliver webhooks of GitLab, kept durably, to the server that stores nothing", of: s.hooks(64), to: []scenario{nothing.hooks(64)}, figure: perSecond, isRate: true, show: rate, least: 0.6, fault: badDeliveries},
 		{id: id + "-mixed", what: name + ", 64 clients, a third of the posts equal to one just sent, to all new", of: s.under("c=64, a third repeated", plan{Clients: 64, Repeat: 1. / 3}, 0), to: []scenario{s.at(64)}, figure: perSecond, isRate: true, show: rate, fault: badAnswers},
 	}
 }
@@ -131,6 +136,14 @@ func badAnswers(r run) string {
 		return fmt.Sprintf("%d answers 503 without Retry-After", r.NoRetry)
 	}
 	if bad := r.Answers.others("200", "208", "503"); len(bad) > 0 {
+		return fmt.Sprintf("%d answers %s", r.Answers[bad[0]], bad[0])
+	}
+	return ""
+}
+
+// badDeliveries finds answers to webhooks that none should get.
+func badDeliveries(r run) string {
+	if bad := r.Answers.others("202"); len(bad) > 0 {
 		return fmt.Sprintf("%d answers %s", r.Answers[bad[0]], bad[0])
 	}
 	return ""

@@ -27,13 +27,15 @@ type plan struct {
 	Repeat float64
 	// Only, if not zero, repeats the first so many reports for ever.
 	Only int64
+	// Webhooks: the reports are posted as webhooks of GitLab.
+	Webhooks bool
 }
 
 // A result is what a load got.
 type result struct {
 	Elapsed  time.Duration
 	Answers  tally
-	Accepted latency // of answers 200 and 208
+	Accepted latency // of answers 200, 202 and 208
 	NoRetry  int64   // answers 503 without a Retry-After header
 }
 
@@ -73,11 +75,15 @@ type client struct {
 func newGenerator(p plan) *generator {
 	g := &generator{plan: p, Total: tally{}}
 	g.next.Store(p.First)
+	path := "/save_metrics"
+	if p.Webhooks {
+		path = webhookPath
+	}
 	for i := range p.Clients {
 		transport := &http.Transport{MaxIdleConnsPerHost: 1, DisableCompression: true}
 		g.clients = append(g.clients, &client{
 			http: &http.Client{Transport: transport, Timeout: requestTimeout},
-			url:  p.URLs[i%len(p.URLs)] + "/save_metrics",
+			url:  p.URLs[i%len(p.URLs)] + path,
 		})
 	}
 	return g
@@ -119,7 +125,13 @@ func (g *generator) send(ctx context.Context, pace pacer) result {
 				if !ok || ctx.Err() != nil {
 					return
 				}
-				c.post(ctx, newReport(g.number(), g.plan.Projects), intended)
+				r := newReport(g.number(), g.plan.Projects)
+				if c.body = c.body[:0]; g.plan.Webhooks {
+					c.body = r.appendWebhook(c.body)
+				} else {
+					c.body = r.appendJSON(c.body)
+				}
+				c.post(ctx, intended)
 			}
 		})
 	}
@@ -175,16 +187,16 @@ func (g *generator) collect(elapsed time.Duration) result {
 	return all
 }
 
-// post sends one report and takes the time of its answer from the intended
+// post sends the body and takes the time of its answer from the intended
 // time on, so that waiting for a free client counts as waiting.
-func (c *client) post(ctx context.Context, r report, intended time.Time) {
-	c.body = r.appendJSON(c.body[:0])
+func (c *client) post(ctx context.Context, intended time.Time) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(c.body))
 	if err != nil {
 		c.result.Answers["error: "+err.Error()]++
 		return
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Gitlab-Event", "Pipeline Hook") // of a webhook; the others don't look at it
 	resp, err := c.http.Do(req)
 	if err == nil {
 		_, err = io.Copy(io.Discard, resp.Body)
@@ -196,7 +208,7 @@ func (c *client) post(ctx context.Context, r report, intended time.Time) {
 	}
 	c.result.Answers[strconv.Itoa(resp.StatusCode)]++
 	switch resp.StatusCode {
-	case http.StatusOK, http.StatusAlreadyReported:
+	case http.StatusOK, http.StatusAccepted, http.StatusAlreadyReported:
 		c.times = append(c.times, time.Since(intended))
 	case http.StatusServiceUnavailable:
 		if resp.Header.Get("Retry-After") == "" {

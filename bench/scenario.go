@@ -44,6 +44,7 @@ type subject struct {
 	baseline string // a command of this program; empty: the collector
 	engine   engine // empty: no database
 	replicas int    // 0 is 1
+	webhooks bool   // what is posted are webhooks
 	url      string // of a server that runs already; the rest is unknown then
 }
 
@@ -112,7 +113,11 @@ func (l *lab) load(ctx context.Context, s subject, p plan, slow int) (r run, err
 		return r, err
 	}
 	r.Checked = up.database.url != ""
-	r.Wrong, err = up.check(ctx, g.Total)
+	if s.webhooks && r.Checked {
+		r.Wrong, err = up.checkDeliveries(ctx, g.Total)
+	} else {
+		r.Wrong, err = up.check(ctx, g.Total)
+	}
 	return r, err
 }
 
@@ -134,6 +139,7 @@ func raw(e engine, batch int) scenario {
 		if err != nil {
 			return r, fmt.Errorf("%s: %w", name, err)
 		}
+		time.Sleep(settle) // the database's process of it ends: half ended, it is found neither alive nor among the ended
 		var done inserted
 		if err := json.Unmarshal(out, &done); err != nil {
 			return r, err

@@ -68,8 +68,9 @@ func (t tally) add(other tally) {
 	}
 }
 
-// accepted counts the answers that promise that the report is stored.
-func (t tally) accepted() int64 { return t["200"] + t["208"] }
+// accepted counts the answers that promise that the report or the delivery is
+// stored.
+func (t tally) accepted() int64 { return t["200"] + t["202"] + t["208"] }
 
 // others lists what is in t besides the names, most frequent first.
 func (t tally) others(names ...string) []string {

@@ -157,7 +157,7 @@ func otherAnswers(runs []run) string {
 		all.add(r.Answers)
 	}
 	var parts []string
-	for _, name := range all.others("200", "208") {
+	for _, name := range all.others("200", "202", "208") {
 		parts = append(parts, fmt.Sprintf("%d x %s", all[name], name))
 	}
 	if len(parts) == 0 {
