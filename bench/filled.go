@@ -60,7 +60,7 @@ func fillYear(ctx context.Context, d database, pipelines int64, tell func(string
 	}
 	for _, text := range []string{
 		"INSERT INTO days (project_id, day) SELECT DISTINCT project_id, created_ms / 86400000 FROM pipelines WHERE true ON CONFLICT DO NOTHING",
-		"UPDATE days SET body = NULL, packing = NULL",
+		"UPDATE days SET body = NULL, steps = NULL, packing = NULL",
 	} {
 		if _, err := db.ExecContext(ctx, text); err != nil {
 			return fmt.Errorf("mark the days: %w", err)

@@ -1,8 +1,12 @@
 package analytics
 
 import (
+	"context"
+	"fmt"
 	"math/big"
 	"math/rand/v2"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
 // What the tests of the arithmetic reach.
@@ -75,4 +79,19 @@ func Outages(tallies [][3]int64) []Window {
 		all = append(all, tally{t[0], t[1], t[2]})
 	}
 	return outages(all)
+}
+
+// History writes out what is looked at for changes, by project, workflow and
+// metric.
+func (a *Analytics) History(ctx context.Context, f Filter) (map[string][]string, error) {
+	all := map[string][]string{}
+	return all, a.eachHistory(ctx, &f, func(_ context.Context, _ *scope, _ *store.Reading, h *history) error {
+		for _, m := range h.topics() {
+			k := h.project.name + " " + m.workflow + " " + m.metric()
+			for _, v := range h.series[m] {
+				all[k] = append(all[k], fmt.Sprintf("#%d %s %d", v.id, v.commit, v.ms))
+			}
+		}
+		return nil
+	})
 }

@@ -12,12 +12,9 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
-// The most that is read of one project to look for changes. Of more pipelines
-// the newest are looked at.
-const (
-	maxHistory      = 20_000  // pipelines
-	maxSeriesValues = 500_000 // values of jobs or of steps
-)
+// maxHistory is how many pipelines of a project are looked at for changes. Of
+// more the newest are.
+const maxHistory = 20_000
 
 // The metrics that are watched for changes.
 const (
@@ -129,7 +126,7 @@ func (s *scope) history(ctx context.Context, read *store.Reading, p project) (*h
 		return nil, fmt.Errorf("read the pipelines: %w", err)
 	}
 	w := Window{from, s.Window.To}
-	for _, part := range []func(context.Context, *store.Reading, Window, *history) error{one.historyPhases, one.historyJobs, one.historyReported, one.historySteps} {
+	for _, part := range []func(context.Context, *store.Reading, Window, *history) error{one.historyPhases, one.historyJobs} {
 		if err := part(ctx, read, w, h); err != nil {
 			return nil, fmt.Errorf("read the history: %w", err)
 		}
@@ -211,18 +208,23 @@ func ok(alias string) string {
 	return alias + ".state = '" + string(ci.Finished) + "' AND (" + alias + ".result IS NULL OR " + alias + ".result = '" + string(ci.Success) + "')"
 }
 
-// historyJobs takes how long jobs ran.
+// historyJobs takes how long jobs and their steps ran.
 func (s *scope) historyJobs(ctx context.Context, read *store.Reading, w Window, h *history) error {
-	return s.days(ctx, read, func(v *sieve) error {
-		a := &v.Attempts
+	return s.daysWith(ctx, read, store.Steps, func(v *sieve) error {
+		a, steps := &v.Attempts, &v.Steps
 		for i, id := range v.Pipelines.ID {
 			if h.pipelines[id] == nil {
 				continue
 			}
 			from, to := v.attemptsOf(i)
 			for k := from; k < to; k++ {
-				if v.isGood(k) {
-					h.add(id, topic{kind: topicJob, job: a.Name.At(k)}, a.Run[k])
+				if !v.isGood(k) {
+					continue
+				}
+				job := a.Name.At(k)
+				h.add(id, topic{kind: topicJob, job: job}, a.Run[k])
+				for n := steps.First[k]; n < steps.First[k+1]; n++ {
+					h.add(id, topic{kind: topicStep, job: job, step: steps.Name.At(n)}, steps.MS[n])
 				}
 			}
 		}
@@ -238,66 +240,8 @@ func (v *sieve) isGood(attempt int) bool {
 		v.finished[a.State.Codes[attempt]] && (result == 0 || v.passed[result])
 }
 
-// historyReported reads the steps of reports to /save_metrics.
-func (s *scope) historyReported(ctx context.Context, read *store.Reading, w Window, h *history) error {
-	var args arguments
-	text := `SELECT j.pipeline_id, j.name, j.pull_s, j.up_s, j.up_without_pull_s, j.e2e_s
-FROM pipelines p CROSS JOIN jobs j WHERE j.project_id = p.project_id AND j.pipeline_id = p.id AND p.has_legacy AND j.legacy_kind = 'job'
-AND ` + s.pipelines(&args, w) + s.goodAttempts(&args) + " LIMIT " + args.add(maxSeriesValues)
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var pipeline int64
-		var job string
-		var steps [4]*float64
-		if err := scan(&pipeline, &job, &steps[0], &steps[1], &steps[2], &steps[3]); err != nil {
-			return err
-		}
-		for i, name := range [...]string{"pull", "up", "up_without_pull", "e2e"} {
-			if steps[i] != nil {
-				h.add(pipeline, topic{kind: topicStep, job: job, step: name}, ci.Millis(*steps[i]))
-			}
-		}
-		return nil
-	})
-}
-
 // goodAttempts are the conditions on attempts j that are looked at: the last
 // one of its job, which passed.
 func (s *scope) goodAttempts(args *arguments) string {
 	return " AND NOT j.is_superseded AND NOT j.is_retried AND j.name IS NOT NULL AND j.run_ms IS NOT NULL AND (" + ok("j") + ")" + s.attempts(args, "j")
-}
-
-// historySteps reads how long steps took. Where an attempt has steps from
-// several sources, the first of report, sections and markers is believed; what
-// has the same name in it is added up. A CROSS JOIN keeps SQLite from reading
-// all steps of the project first.
-func (s *scope) historySteps(ctx context.Context, read *store.Reading, w Window, h *history) error {
-	var args arguments
-	text := `SELECT j.pipeline_id, j.attempt_key, j.name, s.name, CASE s.source WHEN 'report' THEN 0 WHEN 'sections' THEN 1 ELSE 2 END, s.duration_ms
-FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id
-CROSS JOIN steps s
-WHERE s.project_id = j.project_id AND s.pipeline_id = j.pipeline_id AND s.attempt_key = j.attempt_key AND ` + s.pipelines(&args, w) + s.goodAttempts(&args) + " LIMIT " + args.add(maxSeriesValues)
-	type place struct {
-		pipeline       int64
-		key, job, step string
-	}
-	type told struct{ source, ms int64 }
-	best := map[place]told{}
-	err := read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var at place
-		var t told
-		if err := scan(&at.pipeline, &at.key, &at.job, &at.step, &t.source, &t.ms); err != nil {
-			return err
-		}
-		switch known, is := best[at]; {
-		case !is || t.source < known.source:
-			best[at] = t
-		case t.source == known.source:
-			best[at] = told{t.source, known.ms + t.ms}
-		}
-		return nil
-	})
-	for at, t := range best {
-		h.add(at.pipeline, topic{kind: topicStep, job: at.job, step: at.step}, t.ms)
-	}
-	return err
 }

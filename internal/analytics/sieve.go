@@ -38,6 +38,11 @@ func orZero(ms int64) int64 {
 // days hands each day on which the windows are to each, with what the scope
 // counts of it. A day comes once.
 func (s *scope) days(ctx context.Context, read *store.Reading, each func(v *sieve) error, windows ...Window) error {
+	return s.daysWith(ctx, read, 0, each, windows...)
+}
+
+// daysWith is days with parts of them that few questions need.
+func (s *scope) daysWith(ctx context.Context, read *store.Reading, want store.Parts, each func(v *sieve) error, windows ...Window) error {
 	var ids []int64
 	if s.projects != nil {
 		ids = []int64{}
@@ -47,7 +52,7 @@ func (s *scope) days(ctx context.Context, read *store.Reading, each func(v *siev
 	}
 	v := &sieve{scope: s}
 	for _, w := range daysOnce(windows) {
-		err := read.Days(ctx, ids, w.From, w.To, func(d *store.Day) error {
+		err := read.Days(ctx, ids, w.From, w.To, want, func(d *store.Day) error {
 			v.look(d)
 			return each(v)
 		})

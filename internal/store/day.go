@@ -17,6 +17,7 @@ type Day struct {
 	Day       int64 // in UTC, counted from 1970
 	Pipelines DayPipelines
 	Attempts  DayAttempts
+	Steps     DaySteps // where they were asked for
 
 	base []int64 // of the column that is read or written now
 }
@@ -39,6 +40,15 @@ type DayAttempts struct {
 	Name, Stage, State, Result, RunnerID, RunnerName, RunnerTags Texts // tags as a JSON array
 }
 
+// DaySteps are the steps of the attempts, attempt by attempt: of each name one,
+// with the sum of what the source says that counts (docs/numbers.md).
+type DaySteps struct {
+	Name  Texts
+	MS    []int64 // how long each took
+	First []int   // the first step of each attempt, and at the end how many there are in all
+	steps []int64
+}
+
 // Texts is a column of texts.
 type Texts struct {
 	Values []string // each once; the first one is empty: nobody said
@@ -52,7 +62,7 @@ func (t *Texts) At(row int) string { return t.Values[t.Codes[row]] }
 func (d *Day) reset(project, day int64) {
 	d.Project, d.Day = project, day
 	d.columns(emptier{})
-	d.Pipelines.First = d.Pipelines.First[:0]
+	d.stepColumns(emptier{})
 }
 
 // A codec does one thing with each column of a day in turn.
@@ -88,7 +98,13 @@ func (d *Day) columns(c codec) {
 	for _, column := range []*Texts{&p.Workflow, &p.Ref, &p.RefKind, &p.Commit, &p.Trigger, &p.State, &p.Result} {
 		c.texts(column)
 	}
-	d.place(c.rows(len(a.Started)))
+	p.First = firsts(p.First, p.attempts, c.rows(len(a.Started)))
+	d.base = d.base[:0]
+	for i, created := range p.Created {
+		for range p.First[i+1] - p.First[i] {
+			d.base = append(d.base, created)
+		}
+	}
 	c.numbers(&a.Started, d.base)
 	c.numbers(&a.Finished, a.Started)
 	c.numbers(&a.Queue, nil)
@@ -102,17 +118,27 @@ func (d *Day) columns(c codec) {
 	}
 }
 
-// place finds which of the attempts are of which pipeline; base is when that
-// was created.
-func (d *Day) place(attempts int) {
-	p := &d.Pipelines
-	d.base, p.First = d.base[:0], append(p.First[:0], 0)
-	for i, n := range p.attempts {
-		for range min(n, int64(attempts-len(d.base))) {
-			d.base = append(d.base, p.Created[i])
-		}
-		p.First = append(p.First, len(d.base))
+// stepColumns is columns of the steps, which are packed by themselves: few
+// questions are about them.
+func (d *Day) stepColumns(c codec) {
+	s := &d.Steps
+	c.rows(len(d.Attempts.Started))
+	c.numbers(&s.steps, nil)
+	s.First = firsts(s.First, s.steps, c.rows(len(s.MS)))
+	c.texts(&s.Name)
+	c.numbers(&s.MS, nil)
+}
+
+// firsts is the first of the parts of each whole, and at the end how many there
+// are in all, which is not more than most. It takes the memory of to.
+func firsts(to []int, parts []int64, most int) []int {
+	to = append(to[:0], 0)
+	sum := 0
+	for _, n := range parts {
+		sum += int(max(0, min(n, int64(most-sum))))
+		to = append(to, sum)
 	}
+	return to
 }
 
 // between is what lies between two columns.

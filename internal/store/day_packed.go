@@ -3,40 +3,66 @@ package store
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 )
 
 // The form of a packed day: a byte that says which, and behind it, compressed
 // by zstd, the columns one after the other. A number is written as what it is
 // more than the one that it is near, as a varint, small ones of either sign in
-// one byte; a text as its place among the texts of its column.
+// one byte; a text as its place among the texts of its column. The columns of
+// the steps are a body by themselves, in the same form.
 
 // packedForm is the form that is written and read. A body of another form is
 // as good as none: the rows are read instead.
-const packedForm = 1
+const packedForm = 2
 
-// pack writes the day.
-func (d *Day) pack(by packer) ([]byte, error) {
+var errDamagedDay = errors.New("a packed day is damaged, or in another form")
+
+// pack writes the day, and its steps.
+func (d *Day) pack(by packer) (body, steps []byte, err error) {
+	if body, err = packColumns(by, d.columns); err == nil {
+		steps, err = packColumns(by, d.stepColumns)
+	}
+	return body, steps, err
+}
+
+func packColumns(by packer, columns func(codec)) ([]byte, error) {
 	var e dayEncoder
-	d.columns(&e)
+	columns(&e)
 	body, err := by.pack(e.to)
 	return append([]byte{packedForm}, body...), err
 }
 
 // unpack reads a day that was packed into d, whose memory it takes.
-func (d *Day) unpack(by packer, project, day int64, packed, memory []byte) (unpacked []byte, err error) {
+func (d *Day) unpack(by packer, project, day int64, body, memory []byte) (unpacked []byte, err error) {
+	d.Project, d.Day = project, day
+	memory, err = unpackColumns(by, body, memory, d.columns)
+	if err == nil && d.Pipelines.First[len(d.Pipelines.First)-1] != len(d.Attempts.Started) {
+		err = errDamagedDay
+	}
+	return memory, err
+}
+
+// unpackSteps reads the steps of a day that is there.
+func (d *Day) unpackSteps(by packer, steps, memory []byte) (unpacked []byte, err error) {
+	memory, err = unpackColumns(by, steps, memory, d.stepColumns)
+	if s := &d.Steps; err == nil && (len(s.First) != len(d.Attempts.Started)+1 || s.First[len(s.First)-1] != len(s.MS)) {
+		err = errDamagedDay
+	}
+	return memory, err
+}
+
+func unpackColumns(by packer, packed, memory []byte, columns func(codec)) (unpacked []byte, err error) {
 	if len(packed) == 0 || packed[0] != packedForm {
-		return memory, errors.New("a day is packed in another form")
+		return memory, errDamagedDay
 	}
 	body, err := by.unpackInto(packed[1:], memory)
 	if err != nil {
 		return memory, err
 	}
-	d.Project, d.Day = project, day
 	r := dayDecoder{from: body}
-	d.columns(&r)
-	if r.failed || len(r.from) != r.at || d.Pipelines.First[len(d.Pipelines.First)-1] != len(d.Attempts.Started) {
-		return body, fmt.Errorf("the packed day %d of project %d is damaged", day, project)
+	columns(&r)
+	if r.failed || len(r.from) != r.at {
+		return body, errDamagedDay
 	}
 	return body, nil
 }

@@ -105,6 +105,6 @@ func (s *Store) lockDays(ctx context.Context, tx querier, alone bool) error {
 var (
 	daysTable  = newTable("days", 2, columns(bigint, "project_id day"))
 	insertDays = statement{daysTable, daysTable.insert("%s") + " ON CONFLICT (project_id, day) DO NOTHING"}
-	staleDays  = statement{daysTable, `UPDATE days SET body = NULL, packing = NULL FROM %s
+	staleDays  = statement{daysTable, `UPDATE days SET body = NULL, steps = NULL, packing = NULL FROM %s
 		WHERE days.project_id = staged.project_id AND days.day = staged.day AND (days.body IS NOT NULL OR days.packing IS NOT NULL)`}
 )

@@ -88,13 +88,13 @@ func (s *Store) packLot(ctx context.Context, lot []dayKey) (packed int64, err er
 	number := rand.Int64() //nolint:gosec // it only has to be another than others'
 	rows := make([][]any, len(lot))
 	for i, key := range lot {
-		rows[i] = []any{key.project, key.day, number, []byte(nil)}
+		rows[i] = []any{key.project, key.day, number, []byte(nil), []byte(nil)}
 	}
 	if _, err := s.writePacked(ctx, packingDays, rows, true, nil); err != nil {
 		return 0, err
 	}
 	err = s.readWithin(ctx, packTimeout, func(ctx context.Context, read *Reading) error {
-		days, err := read.build(ctx, []int64{lot[0].project}, lot[0].day, lot[len(lot)-1].day)
+		days, err := read.build(ctx, []int64{lot[0].project}, lot[0].day, lot[len(lot)-1].day, Steps)
 		made := map[int64]*Day{}
 		for _, d := range days {
 			made[d.Day] = d
@@ -105,11 +105,11 @@ func (s *Store) packLot(ctx context.Context, lot []dayKey) (packed int64, err er
 				d = &Day{}
 				d.reset(key.project, key.day)
 			}
-			var body []byte
+			var body, steps []byte
 			if err == nil {
-				body, err = d.pack(s.packedDays)
+				body, steps, err = d.pack(s.packedDays)
 			}
-			rows[i] = []any{key.project, key.day, number, body}
+			rows[i] = []any{key.project, key.day, number, body, steps}
 		}
 		return err
 	})
@@ -150,9 +150,9 @@ func (s *Store) writePacked(ctx context.Context, st statement, rows [][]any, alo
 }
 
 var (
-	packedTable = newTable("packed_days", 2, columns(bigint, "project_id day packing"), columns(bytea, "body"))
+	packedTable = newTable("packed_days", 2, columns(bigint, "project_id day packing"), columns(bytea, "body steps"))
 	packingDays = statement{packedTable, `UPDATE days SET packing = staged.packing FROM %s
 		WHERE days.project_id = staged.project_id AND days.day = staged.day AND days.body IS NULL RETURNING days.day`}
-	packDays = statement{packedTable, `UPDATE days SET body = staged.body, packing = NULL FROM %s
+	packDays = statement{packedTable, `UPDATE days SET body = staged.body, steps = staged.steps, packing = NULL FROM %s
 		WHERE days.project_id = staged.project_id AND days.day = staged.day AND days.body IS NULL AND days.packing = staged.packing RETURNING days.day`}
 )

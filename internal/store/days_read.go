@@ -14,13 +14,26 @@ import (
 // buildProjects is of how many projects a day is made of rows at once.
 const buildProjects = 500
 
+// Parts are what few questions need of a day.
+type Parts uint8
+
+// The parts.
+const (
+	Steps Parts = 1 << iota
+)
+
 // Days hands each, in no order, the days that the time from from to before to
 // is on, and on which pipelines of the projects were created; nil: of all
-// projects. A day is whole, and overwritten when each returns. Where rows of a
-// day were written since it was packed, it is made of the rows.
-func (r *Reading) Days(ctx context.Context, projects []int64, from, to time.Time, each func(*Day) error) error {
+// projects. A day is whole but for parts that nobody wants, and overwritten when
+// each returns. Where rows of a day were written since it was packed, it is made
+// of the rows.
+func (r *Reading) Days(ctx context.Context, projects []int64, from, to time.Time, want Parts, each func(*Day) error) error {
 	args := []any{from.UnixMilli() / dayMS, (to.UnixMilli() - 1) / dayMS}
-	text := "SELECT project_id, day, body FROM days WHERE day >= $1 AND day <= $2"
+	parts := "NULL"
+	if want&Steps != 0 {
+		parts = "steps"
+	}
+	text := "SELECT project_id, day, body, " + parts + " FROM days WHERE day >= $1 AND day <= $2"
 	if projects != nil {
 		places := []string{"NULL"}
 		for _, id := range projects {
@@ -36,16 +49,20 @@ func (r *Reading) Days(ctx context.Context, projects []int64, from, to time.Time
 	)
 	err := r.Rows(ctx, text, args, func(scan Scan) error {
 		var key dayKey
-		var body sql.RawBytes
-		if err := scan(&key.project, &key.day, &body); err != nil {
+		var body, steps sql.RawBytes
+		err := scan(&key.project, &key.day, &body, &steps)
+		if err != nil {
 			return err
 		}
 		if body == nil {
 			stale = append(stale, key)
 			return nil
 		}
-		var err error
-		if memory, err = day.unpack(r.days, key.project, key.day, body, memory); err != nil {
+		memory, err = day.unpack(r.days, key.project, key.day, body, memory)
+		if err == nil && want&Steps != 0 {
+			memory, err = day.unpackSteps(r.days, steps, memory)
+		}
+		if err != nil {
 			stale = append(stale, key)
 			return nil //nolint:nilerr // a memo that can't be read is none; the rows are there
 		}
@@ -54,19 +71,19 @@ func (r *Reading) Days(ctx context.Context, projects []int64, from, to time.Time
 	if err != nil {
 		return fmt.Errorf("read days: %w", err)
 	}
-	return r.buildEach(ctx, stale, each)
+	return r.buildEach(ctx, stale, want, each)
 }
 
 // buildEach makes days of rows. What several projects have stale alike, most
 // often today, is made for all of them at once.
-func (r *Reading) buildEach(ctx context.Context, stale []dayKey, each func(*Day) error) error {
+func (r *Reading) buildEach(ctx context.Context, stale []dayKey, want Parts, each func(*Day) error) error {
 	of := map[int64][]int64{}
 	for _, key := range stale {
 		of[key.day] = append(of[key.day], key.project)
 	}
 	for _, day := range slices.Sorted(maps.Keys(of)) {
 		for projects := range slices.Chunk(of[day], buildProjects) {
-			days, err := r.build(ctx, projects, day, day)
+			days, err := r.build(ctx, projects, day, day, want)
 			if err != nil {
 				return err
 			}

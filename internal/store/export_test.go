@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,11 +23,11 @@ func BatchTexts() []string {
 // the database, and counts them and those that are not packed.
 func CheckDays(ctx context.Context, s *Store) (packed, stale int, err error) {
 	return packed, stale, s.Read(ctx, func(ctx context.Context, read *Reading) error {
-		bodies := map[dayKey][]byte{}
-		err := read.Rows(ctx, "SELECT project_id, day, body FROM days", nil, func(scan Scan) error {
+		bodies := map[dayKey][2][]byte{}
+		err := read.Rows(ctx, "SELECT project_id, day, body, steps FROM days", nil, func(scan Scan) error {
 			var key dayKey
-			var body []byte
-			err := scan(&key.project, &key.day, &body)
+			var body [2][]byte
+			err := scan(&key.project, &key.day, &body[0], &body[1])
 			bodies[key] = body
 			return err
 		})
@@ -42,18 +41,21 @@ func CheckDays(ctx context.Context, s *Store) (packed, stale int, err error) {
 			return fmt.Errorf("%d pipelines are of no day: %w", lost, err)
 		}
 		for key, body := range bodies {
-			if body == nil {
+			if body[0] == nil {
 				stale++
 				continue
 			}
 			packed++
 			var was Day
-			if _, err := was.unpack(s.packedDays, key.project, key.day, body, nil); err != nil {
+			if _, err := was.unpack(s.packedDays, key.project, key.day, body[0], nil); err != nil {
+				return err
+			}
+			if _, err := was.unpackSteps(s.packedDays, body[1], nil); err != nil {
 				return err
 			}
 			is := &Day{}
 			is.reset(key.project, key.day)
-			built, err := read.build(ctx, []int64{key.project}, key.day, key.day)
+			built, err := read.build(ctx, []int64{key.project}, key.day, key.day, Steps)
 			if err != nil {
 				return err
 			}
@@ -61,8 +63,13 @@ func CheckDays(ctx context.Context, s *Store) (packed, stale int, err error) {
 				is = built[0]
 			}
 			var a, b dayEncoder
-			was.columns(&a)
-			is.columns(&b)
+			for _, d := range []struct {
+				*Day
+				to *dayEncoder
+			}{{&was, &a}, {is, &b}} {
+				d.columns(d.to)
+				d.stepColumns(d.to)
+			}
 			if !bytes.Equal(a.to, b.to) {
 				return fmt.Errorf("day %d of project %d is not as its rows are: packed %d pipelines and %d attempts, rows %d and %d",
 					key.day, key.project, len(was.Pipelines.ID), len(was.Attempts.Started), len(is.Pipelines.ID), len(is.Attempts.Started))
@@ -72,17 +79,29 @@ func CheckDays(ctx context.Context, s *Store) (packed, stale int, err error) {
 	})
 }
 
-// DamagedDay tells what reading a packed day says of bytes that are not one.
-func DamagedDay(body []byte) error {
-	var d Day
-	r := dayDecoder{from: body}
-	d.columns(&r)
-	if !r.failed && len(r.from) == r.at {
-		var e dayEncoder
-		d.columns(&e)
-		return nil
+// ReadDamaged reads a packed day and its steps of which somebody damages what
+// was compressed, and walks over what is taken for a day.
+func ReadDamaged(s *Store, body, steps []byte, damage func([]byte) []byte) error {
+	for _, b := range []*[]byte{&body, &steps} {
+		unpacked, err := s.packedDays.unpack((*b)[1:])
+		if err != nil {
+			return err
+		}
+		packed, err := s.packedDays.pack(damage(unpacked))
+		if err != nil {
+			return err
+		}
+		*b = append([]byte{packedForm}, packed...)
 	}
-	return errors.New("damaged")
+	var d Day
+	_, err := d.unpack(s.packedDays, 1, 1, body, nil)
+	if err == nil {
+		_, err = d.unpackSteps(s.packedDays, steps, nil)
+	}
+	if err == nil {
+		_, _, err = d.pack(s.packedDays)
+	}
+	return err
 }
 
 // PipelinesOf writes out all columns of the pipelines that were created in a

@@ -1,0 +1,82 @@
+package analytics_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
+)
+
+// What is looked at for changes is what the rows say, whatever the filter, of
+// all sources of steps.
+func TestHistoryIsThatOfTheRows(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		w := newWorld(t, s, 250)
+		a := analytics.New(analytics.Config{Store: s, Now: clock})
+		values, steps := 0, 0
+		for range 80 {
+			f, query := w.drawFilter(t)
+			got, err := a.History(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := w.history(&f)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("%s (-rows +history):\n%s", query, diff)
+			}
+			for metric, series := range want {
+				if values += len(series); strings.Contains(metric, " step:") {
+					steps += len(series)
+				}
+			}
+		}
+		if values < 20_000 || steps < 5000 {
+			t.Errorf("only %d values were compared, and %d of steps", values, steps)
+		}
+	})
+}
+
+// history has all that is watched in order of time, by project, workflow and
+// metric.
+func (w *world) history(f *analytics.Filter) map[string][]string {
+	all := map[string][]string{}
+	inOrder := slices.SortedFunc(slices.Values(w.pipelines), func(a, b *pipelineRow) int {
+		return int(a.created - b.created)
+	})
+	for _, p := range inOrder {
+		if !counts(f, f.Window, p) || p.state != "finished" {
+			continue
+		}
+		add := func(metric string, ms *int64) {
+			if ms != nil {
+				k := p.project + " " + p.workflow + " " + metric
+				all[k] = append(all[k], fmt.Sprintf("#%d %s %d", p.id, p.commit, *ms))
+			}
+		}
+		if p.result == "" || p.result == "success" {
+			add("wall", p.wall)
+			for name, phase := range p.phases {
+				add("time_to_"+name, phase.timeTo)
+				add(name, phase.span)
+			}
+		}
+		for _, j := range p.jobs {
+			if !countsAttempt(f, j) || j.retried || j.run == nil || j.state != "finished" || j.result != "" && j.result != "success" {
+				continue
+			}
+			escaped := strings.ReplaceAll(j.name, "/", "%2F")
+			add("job_run:"+j.name, j.run)
+			for _, step := range []string{"up", "e2e", "a/b", "pull", "up_without_pull"} {
+				add("step:"+escaped+"/"+strings.ReplaceAll(step, "/", "%2F"), j.step(p, step))
+			}
+		}
+	}
+	return all
+}
