@@ -177,6 +177,7 @@ func loadCommand(ctx context.Context, args []string) error {
 	fs.Int64Var(&p.First, "first", firstNumber, "number of the first pipeline")
 	fs.Float64Var(&p.Repeat, "repeat", 0, "share of posts that repeat one just sent, 0 to 1")
 	fs.Int64Var(&p.Only, "only", 0, "repeat the first so many reports for ever; 0: no")
+	fs.BoolVar(&p.Webhooks, "webhooks", false, "deliver them as webhooks of GitLab")
 	length := fs.Duration("length", 10*time.Second, "how long")
 	if err := fs.Parse(args[1:]); err != nil {
 		return err

@@ -22,6 +22,7 @@ func profileCommand(ctx context.Context, args []string) (err error) {
 	fs := newFlags(args[0])
 	kind := fs.String("engine", string(sqlite), "SQLite or PostgreSQL")
 	clients := fs.Int("clients", 64, "connections")
+	webhooks := fs.Bool("webhooks", false, "deliver webhooks of GitLab")
 	length := fs.Duration("length", 5*time.Second, "how long, after a second of warm-up")
 	out := fs.String("out", ".", "`directory` for cpu.pprof and allocs.pprof")
 	if err := fs.Parse(args[1:]); err != nil {
@@ -48,7 +49,7 @@ func profileCommand(ctx context.Context, args []string) (err error) {
 
 	load := func(first int64, length time.Duration) error {
 		cmd := exec.CommandContext(ctx, l.self, "load", "--clients", strconv.Itoa(*clients),
-			"--first", strconv.FormatInt(first, 10), "--length", length.String(), url)
+			"--webhooks="+strconv.FormatBool(*webhooks), "--first", strconv.FormatInt(first, 10), "--length", length.String(), url)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		return cmd.Run()
 	}
