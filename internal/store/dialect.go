@@ -9,15 +9,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
@@ -110,58 +107,6 @@ func (p *pools) close() error {
 	return err
 }
 
-func openPostgres(address string) (*pools, error) {
-	config, err := postgresConfig(address)
-	if err != nil {
-		return nil, err
-	}
-	reader := stdlib.OpenDB(*config)
-	reader.SetMaxOpenConns(maxConnections)
-	reader.SetMaxIdleConns(maxConnections)
-	// The writer finds rows by their keys alone. A plan that was kept from when
-	// the tables were empty would read all of them until the first ANALYZE.
-	for _, way := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
-		config.RuntimeParams[way] = "off"
-	}
-	writer := stdlib.OpenDB(*config)
-	writer.SetMaxOpenConns(maxWriters)
-	writer.SetMaxIdleConns(maxWriters)
-	// Another mode is for a pooler, which may not take what is not prepared for it.
-	wired := config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
-	return &pools{reader: reader, writer: writer, source: unnest, cachesStatements: true, wired: wired}, nil
-}
-
-func postgresConfig(address string) (*pgx.ConnConfig, error) {
-	config, err := migrationsConfig(address)
-	if err != nil {
-		return nil, err
-	}
-	if _, set := config.RuntimeParams["TimeZone"]; !set {
-		config.RuntimeParams["TimeZone"] = "UTC"
-	}
-	return config, nil
-}
-
-// migrationsConfig leaves the session its own time zone: in that one the
-// original wrote its times.
-func migrationsConfig(address string) (*pgx.ConnConfig, error) {
-	config, err := pgx.ParseConfig(address)
-	if err != nil {
-		return nil, fmt.Errorf("the database's address can't be read: %w", err)
-	}
-	config.ConnectTimeout = connectTimeout
-	for name, value := range map[string]string{
-		"application_name":  "pipeline-metrics-collector",
-		"statement_timeout": strconv.FormatInt(stmtTimeout.Milliseconds(), 10),
-		"lock_timeout":      strconv.FormatInt(commitTimeout.Milliseconds(), 10),
-	} {
-		if _, set := config.RuntimeParams[name]; !set {
-			config.RuntimeParams[name] = value
-		}
-	}
-	return config, nil
-}
-
 // openMigrations opens a database for migrations. The writer is one connection,
 // so that a lock of its session covers all that is done. A statement may take
 // as long as it needs; only a lock is not waited for longer than by others.
@@ -173,38 +118,14 @@ func (e engine) openMigrations(address string, exclusive bool) (*pools, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.RuntimeParams["statement_timeout"] = "0"
-	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
-	db := stdlib.OpenDB(*config)
+	settings := map[string]string{"lock_timeout": timeouts["lock_timeout"]}
+	for _, limit := range []string{"statement_timeout", "idle_in_transaction_session_timeout"} {
+		delete(config.RuntimeParams, limit)
+		settings[limit] = "0"
+	}
+	db := openSessions(config, settings)
 	db.SetMaxOpenConns(1)
 	return &pools{reader: db, writer: db}, nil
-}
-
-func openSQLite(path string) (*pools, error) {
-	// An own driver for each database: its modules are this store's alone.
-	d := &sqlite.Driver{}
-	if err := registerPercentiles(d); err != nil {
-		return nil, err
-	}
-	staged := map[string]*stage{}
-	for _, t := range tables {
-		staged[t.staged()] = &stage{table: t}
-		if err := d.RegisterModule(t.staged(), staged[t.staged()]); err != nil {
-			return nil, fmt.Errorf("register %s: %w", t.staged(), err)
-		}
-	}
-	file := "file:" + (&url.URL{Path: path}).EscapedPath()
-	const common = "?_pragma=busy_timeout(5000)&_pragma=cache_size(-4000)&_pragma=temp_store(2)"
-	const write = common + "&_pragma=journal_mode(wal)&_pragma=synchronous(full)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
-	writer := sql.OpenDB(connector{d, file + write, createStages})
-	writer.SetMaxOpenConns(1) // SQLite has one writer; let it wait here, not on a lock
-	writer.SetConnMaxIdleTime(0)
-	reader := sql.OpenDB(connector{d, file + common + "&_pragma=query_only(1)", ""})
-	reader.SetMaxOpenConns(maxConnections)
-	return &pools{reader: reader, writer: writer, source: func(t *table, rows [][]any) (func() string, []any) {
-		staged[t.staged()].rows = rows
-		return func() string { return "temp." + t.staged() + " AS staged" }, nil
-	}}, nil
 }
 
 // goose is the engine's name in goose.
@@ -277,7 +198,7 @@ func (e engine) leadership(ctx context.Context, s *Store, name string) (*leaders
 	if err != nil {
 		return nil, err
 	}
-	pool := stdlib.OpenDB(*config)
+	pool := openSessions(config, timeouts)
 	pool.SetMaxOpenConns(1)
 	l, err := s.askToLead(ctx, pool, name)
 	if l == nil {

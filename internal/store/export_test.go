@@ -166,3 +166,9 @@ func DamagedVolume(body []byte) error {
 	var v Volume
 	return v.unpack(1, body)
 }
+
+// WriterSetting is what a connection that writes to PostgreSQL is set to.
+func WriterSetting(ctx context.Context, s *Store, name string) (value string, err error) {
+	err = s.db.writer.QueryRowContext(ctx, "SHOW "+name).Scan(&value) //nolint:gosec // a test's own name
+	return value, err
+}
