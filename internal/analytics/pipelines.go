@@ -49,8 +49,9 @@ type Pipeline struct {
 	ParentProject    *string  `json:"parent_project"`
 	ParentPipelineID *int64   `json:"parent_pipeline_id"`
 
-	projectID int64
-	place     int64 // in the order that was asked for
+	projectID                          int64
+	place                              int64    // in the order that was asked for
+	pathRetryS, pathBlockedS, pathGapS *float64 // what of the critical path is at no attempt
 }
 
 // A PipelinesAnswer is a page of a list.
@@ -117,7 +118,7 @@ const pipelineSQL = `p.project_id, p.id, p.provider, p.external_id, p.workflow, 
 	p.state, p.result, p.raw_status, ` + outcomeSQL + ` AS outcome, p.created_ms, p.created_known, p.started_ms, CASE WHEN p.state = 'finished' THEN p.finished_ms END AS finished_ms,
 	p.wall_ms, p.active_ms, p.execution_ms, p.retry_ms, p.queue_ms, p.blocked_ms, p.gap_ms, f.time_to_ms, p.has_restarts, p.attempts, p.late_attempts,
 	CASE WHEN p.has_legacy THEN p.metrics_duration_s END AS reported_s, CASE WHEN p.has_legacy THEN p.metrics_duration_e2e_s END AS reported_e2e_s,
-	p.parent_project, p.parent_pipeline_id`
+	p.parent_project, p.parent_pipeline_id, p.path_retry_ms, p.path_blocked_ms, p.path_gap_ms`
 
 // readPipelines reads pipelines in short. The rows are chosen first, so that
 // failed jobs are looked for in these alone.
@@ -136,7 +137,8 @@ func readPipelines(ctx context.Context, read *store.Reading, where string, o ord
 		err := scan(&p.projectID, &p.PipelineID, &p.Provider, &p.ExternalID, &p.Workflow, &p.URL, &p.Ref, &p.RefKind, &onDefault, &p.Commit, &p.ChangeID, &p.Trigger,
 			&p.State, &p.Result, &p.RawStatus, &p.Outcome, instantIn{&p.CreatedAt}, &p.CreatedAtIsKnown, instantIn{&p.StartedAt}, instantIn{&p.FinishedAt},
 			secondsIn{&p.WallS}, secondsIn{&p.ActiveS}, secondsIn{&p.ExecutionS}, secondsIn{&p.RetryS}, secondsIn{&p.QueueS}, secondsIn{&p.BlockedS}, secondsIn{&p.GapS}, secondsIn{&p.TimeToE2eS},
-			&p.HasRestarts, &p.Attempts, &p.LateAttempts, &p.ReportedS, &p.ReportedE2eS, &p.ParentProject, &p.ParentPipelineID, &p.place, words{&p.Project}, words{&failed})
+			&p.HasRestarts, &p.Attempts, &p.LateAttempts, &p.ReportedS, &p.ReportedE2eS, &p.ParentProject, &p.ParentPipelineID,
+			secondsIn{&p.pathRetryS}, secondsIn{&p.pathBlockedS}, secondsIn{&p.pathGapS}, &p.place, words{&p.Project}, words{&failed})
 		p.IsDefaultBranch = onDefault.Bool
 		p.FailedJobs = []string{}
 		if failed != "" {

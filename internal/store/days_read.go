@@ -74,6 +74,34 @@ func (r *Reading) Days(ctx context.Context, projects []int64, from, to time.Time
 	return r.buildEach(ctx, stale, want, each)
 }
 
+// DayOf is the day of an instant in Unix milliseconds, as Day.Day.
+func DayOf(ms int64) int64 { return ms / dayMS }
+
+// PackedDays hands each those days of a project from the first to the last that
+// are packed and that, by the length of what they are packed in, are worth it. A
+// day is overwritten when each returns.
+func (r *Reading) PackedDays(ctx context.Context, project, first, last int64, isWorth func(day int64, bytes int) bool, each func(*Day) error) error {
+	var day Day
+	var memory []byte
+	const text = "SELECT day, body FROM days WHERE project_id = $1 AND day >= $2 AND day <= $3 AND body IS NOT NULL"
+	err := r.Rows(ctx, text, []any{project, first, last}, func(scan Scan) error {
+		var at int64
+		var body sql.RawBytes
+		err := scan(&at, &body)
+		if err != nil || !isWorth(at, len(body)) {
+			return err
+		}
+		if memory, err = day.unpack(r.days, project, at, body, memory); err != nil {
+			return nil //nolint:nilerr // a memo that can't be read is none
+		}
+		return each(&day)
+	})
+	if err != nil {
+		return fmt.Errorf("read packed days: %w", err)
+	}
+	return nil
+}
+
 // buildEach makes days of rows. What several projects have stale alike, most
 // often today, is made for all of them at once.
 func (r *Reading) buildEach(ctx context.Context, stale []dayKey, want Parts, each func(*Day) error) error {
