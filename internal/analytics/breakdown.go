@@ -68,15 +68,20 @@ func (a *Analytics) Breakdown(ctx context.Context, f Filter) (*BreakdownAnswer, 
 	}
 	bucket := b.finder()
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		err := s.parts(ctx, read, s.Window, func(at int64, sums *partSums) {
-			answer.Buckets[bucket(at)].add(sums)
-			answer.Summary.add(sums)
-		})
-		if err != nil || s.Versus.IsZero() {
-			return err
+		if !s.Versus.IsZero() {
+			answer.Versus = &Parts{}
 		}
-		answer.Versus = &Parts{}
-		return s.parts(ctx, read, s.Versus, func(_ int64, sums *partSums) { answer.Versus.add(sums) })
+		return s.eachWindow(func(w Window) error {
+			return s.parts(ctx, read, w, func(at int64, sums *partSums) {
+				if s.Window.has(at) {
+					answer.Buckets[bucket(at)].add(sums)
+					answer.Summary.add(sums)
+				}
+				if s.Versus.has(at) {
+					answer.Versus.add(sums)
+				}
+			})
+		})
 	})
 	answer.Summary.means()
 	for i := range answer.Buckets {

@@ -43,6 +43,25 @@ type Window struct {
 // IsZero tells whether there is no window.
 func (w Window) IsZero() bool { return w.From.IsZero() && w.To.IsZero() }
 
+// has tells whether an instant, in Unix milliseconds, is in the window.
+func (w Window) has(ms int64) bool { return ms >= w.From.UnixMilli() && ms < w.To.UnixMilli() }
+
+// joined puts windows in order and joins those that meet. Empty ones are left
+// out.
+func joined(windows ...Window) []Window {
+	all := slices.DeleteFunc(windows, Window.IsZero)
+	slices.SortFunc(all, func(a, b Window) int { return a.From.Compare(b.From) })
+	joined := all[:0]
+	for _, w := range all {
+		if n := len(joined) - 1; n >= 0 && !w.From.After(joined[n].To) {
+			joined[n].To = slices.MaxFunc([]Window{joined[n], w}, func(a, b Window) int { return a.To.Compare(b.To) }).To
+			continue
+		}
+		joined = append(joined, w)
+	}
+	return joined
+}
+
 // The words that a filter knows.
 const (
 	DefaultRef = "@default" // the project's default branch

@@ -73,15 +73,20 @@ func (a *Analytics) Outcomes(ctx context.Context, f Filter) (*OutcomesAnswer, er
 	}
 	bucket := b.finder()
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		err := s.endings(ctx, read, s.Window, func(at int64, outcome string) {
-			answer.Buckets[bucket(at)].add(outcome)
-			answer.Summary.add(outcome)
-		})
-		if err != nil || s.Versus.IsZero() {
-			return err
+		if !s.Versus.IsZero() {
+			answer.Versus = &Outcomes{}
 		}
-		answer.Versus = &Outcomes{}
-		return s.endings(ctx, read, s.Versus, func(_ int64, outcome string) { answer.Versus.add(outcome) })
+		return s.eachWindow(func(w Window) error {
+			return s.endings(ctx, read, w, func(at int64, outcome string) {
+				if s.Window.has(at) {
+					answer.Buckets[bucket(at)].add(outcome)
+					answer.Summary.add(outcome)
+				}
+				if s.Versus.has(at) {
+					answer.Versus.add(outcome)
+				}
+			})
+		})
 	})
 	answer.Summary.rates()
 	for i := range answer.Buckets {

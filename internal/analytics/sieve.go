@@ -63,8 +63,7 @@ func (s *scope) daysWith(ctx context.Context, read *store.Reading, want store.Pa
 	return nil
 }
 
-// daysOnce widens windows to whole days and joins those that meet. Empty ones
-// are left out.
+// daysOnce widens windows to whole days and joins those that meet.
 func daysOnce(windows []Window) []Window {
 	var all []Window
 	for _, w := range windows {
@@ -72,16 +71,7 @@ func daysOnce(windows []Window) []Window {
 			all = append(all, Window{startOfDay(w.From), startOfDay(w.To.Add(-1)).AddDate(0, 0, 1)})
 		}
 	}
-	slices.SortFunc(all, func(a, b Window) int { return a.From.Compare(b.From) })
-	joined := all[:0]
-	for _, w := range all {
-		if n := len(joined) - 1; n >= 0 && !w.From.After(joined[n].To) {
-			joined[n].To = slices.MaxFunc([]Window{joined[n], w}, func(a, b Window) int { return a.To.Compare(b.To) }).To
-			continue
-		}
-		joined = append(joined, w)
-	}
-	return joined
+	return joined(all...)
 }
 
 // startOfDay is the beginning of the day in UTC.
@@ -205,8 +195,7 @@ func (v *sieve) siftAttempts() {
 
 // in tells whether a pipeline was created in the window.
 func (v *sieve) in(w Window, pipeline int) bool {
-	at := v.Pipelines.Created[pipeline]
-	return at >= w.From.UnixMilli() && at < w.To.UnixMilli()
+	return w.has(v.Pipelines.Created[pipeline])
 }
 
 // attemptsOf is which attempts are of a pipeline.

@@ -69,21 +69,25 @@ func (a *Analytics) Stats(ctx context.Context, f Filter, metric string, fraction
 		answer.Buckets[i] = StatsBucket{Start: Time(start), End: Time(end), IsRunning: !now.Before(start) && now.Before(end)}
 	}
 	bucket := b.finder()
-	all, parts := []float64{}, make([][]float64, len(answer.Buckets))
+	var all, before []float64
+	parts := make([][]float64, len(answer.Buckets))
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		err := measured(ctx, read, s, s.Window, func(at int64, ms float64) {
-			k := bucket(at)
-			parts[k] = append(parts[k], ms)
-			all = append(all, ms)
+		return s.eachWindow(func(w Window) error {
+			return measured(ctx, read, s, w, func(at int64, ms float64) {
+				if s.Window.has(at) {
+					k := bucket(at)
+					parts[k] = append(parts[k], ms)
+					all = append(all, ms)
+				}
+				if s.Versus.has(at) {
+					before = append(before, ms)
+				}
+			})
 		})
-		if err != nil || s.Versus.IsZero() {
-			return err
-		}
-		var before []float64
-		err = measured(ctx, read, s, s.Versus, func(_ int64, ms float64) { before = append(before, ms) })
-		answer.Versus = &VersusStats{From: Time(s.Versus.From), To: Time(s.Versus.To), Summary: summary(before, fractions)}
-		return err
 	})
+	if v := f.Versus; !v.IsZero() {
+		answer.Versus = &VersusStats{From: Time(v.From), To: Time(v.To), Summary: summary(before, fractions)}
+	}
 	answer.Summary = summary(all, fractions)
 	for i := range answer.Buckets {
 		answer.Buckets[i].Summary = summary(parts[i], fractions)
@@ -221,6 +225,17 @@ func (a *Analytics) ask(ctx context.Context, f *Filter, question func(context.Co
 		}
 		return question(ctx, read, &scope{Filter: f, projects: found})
 	})
+}
+
+// eachWindow asks over the window and the time to compare with, at once if they
+// meet.
+func (s *scope) eachWindow(ask func(Window) error) error {
+	for _, w := range joined(s.Window, s.Versus) {
+		if err := ask(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A Time is an instant that is written as RFC 3339 in UTC, to the millisecond.
