@@ -96,6 +96,7 @@ func onDemo(t *testing.T) *site {
 type site struct {
 	url     string
 	planted demo.Planted
+	assets  sync.Map // bytes of each, by path
 }
 
 // serve starts a server of the test's own, on an empty database.
