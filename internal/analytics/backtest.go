@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-
-	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
 // A Backtest says when rules would have fired in the stored past.
@@ -42,19 +40,18 @@ type Alarm struct {
 // all that are watched.
 func (a *Analytics) Backtest(ctx context.Context, f Filter, pipeline, job Rule, metrics ...string) (Backtest, error) {
 	answer := Backtest{From: Time(f.Window.From), To: Time(f.Window.To), PipelineRule: pipeline, JobRule: job, Items: []Alarm{}}
-	err := a.eachHistory(ctx, &f, func(_ context.Context, _ *scope, _ *store.Reading, h *history) error {
+	err := a.eachHistory(ctx, &f, func(h *history) {
 		answer.Truncated = answer.Truncated || h.truncated
-		for _, t := range h.topics() {
-			if len(metrics) > 0 && !slices.Contains(metrics, t.metric()) {
-				continue
-			}
+		series := h.inOrder(metrics)
+		all := make([][]Alarm, len(series))
+		atOnce(len(series), func(i int) {
 			rule := job
-			if t.isPipeline() {
+			if series[i].isPipeline() {
 				rule = pipeline
 			}
-			answer.Items = append(answer.Items, alarms(h.project.name, t, h.series[t], rule)...)
-		}
-		return nil
+			all[i] = alarms(h.project.name, series[i], rule)
+		})
+		answer.Items = append(answer.Items, slices.Concat(all...)...)
 	})
 	slices.SortStableFunc(answer.Items, func(x, y Alarm) int { return x.FiredAt.compare(y.FiredAt) })
 	answer.Fired = len(answer.Items)
@@ -63,16 +60,16 @@ func (a *Analytics) Backtest(ctx context.Context, f Filter, pipeline, job Rule, 
 }
 
 // alarms runs a rule over one series.
-func alarms(project string, t topic, series []value, rule Rule) []Alarm {
+func alarms(project string, s *series, rule Rule) []Alarm {
 	var all []Alarm
-	for _, e := range rule.episodes(secondsOf(series)) {
-		first, fired := series[e.since], series[e.fired]
+	for _, e := range rule.episodes(s.seconds()) {
+		first, fired := s.values[e.since], s.values[e.fired]
 		alarm := Alarm{
-			Project: project, Workflow: name(t.workflow), Metric: t.metric(), FiredAt: Time(fired.at), FiredPipeline: fired.id,
+			Project: project, Workflow: name(s.workflow), Metric: s.metric(), FiredAt: Time(fired.at), FiredPipeline: fired.id,
 			SinceAt: Time(first.at), FirstPipeline: first.id, Commit: name(first.commit), BaselineS: e.baseline, RecentS: e.recent,
 		}
-		if e.cleared < len(series) {
-			alarm.ClearedAt = new(Time(series[e.cleared].at))
+		if e.cleared < len(s.values) {
+			alarm.ClearedAt = new(Time(s.values[e.cleared].at))
 		}
 		all = append(all, alarm)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"time"
@@ -88,11 +87,9 @@ type ChangePoint struct {
 // left out unless it was named.
 func (a *Analytics) Changes(ctx context.Context, f Filter, metrics ...string) (Changes, error) {
 	answer := Changes{From: Time(f.Window.From), To: Time(f.Window.To), Items: []Change{}}
-	err := a.eachHistory(ctx, &f, func(ctx context.Context, s *scope, read *store.Reading, h *history) error {
+	err := a.eachHistory(ctx, &f, func(h *history) {
 		answer.Truncated = answer.Truncated || h.truncated
-		found, err := s.changes(ctx, read, h, metrics)
-		answer.Items = append(answer.Items, found...)
-		return err
+		answer.Items = append(answer.Items, h.changes(f.Window.To, metrics)...)
 	})
 	return answer, err
 }
@@ -102,7 +99,7 @@ func ParseMetrics(q url.Values) ([]string, error) { return listOf(q, "metric") }
 
 // eachHistory reads the history of each project of the filter, one after the
 // other, in one state of the database.
-func (a *Analytics) eachHistory(ctx context.Context, f *Filter, each func(context.Context, *scope, *store.Reading, *history) error) error {
+func (a *Analytics) eachHistory(ctx context.Context, f *Filter, each func(*history)) error {
 	return a.store.Read(ctx, func(ctx context.Context, read *store.Reading) error {
 		all, err := projects(ctx, read, f)
 		if err != nil {
@@ -112,39 +109,36 @@ func (a *Analytics) eachHistory(ctx context.Context, f *Filter, each func(contex
 			return &FieldError{"project", fmt.Sprintf("Changes are looked for in %d projects at the most: name some.", maxProjects)}
 		}
 		for _, p := range all {
-			s := &scope{f, []project{p}}
-			h, err := s.history(ctx, read, p)
-			if err == nil {
-				err = each(ctx, s, read, h)
-			}
+			h, err := readHistory(ctx, read, f, p)
 			if err != nil {
 				return err
 			}
+			each(h)
 		}
 		return nil
 	})
 }
 
 // changes looks at each series of a project.
-func (s *scope) changes(ctx context.Context, read *store.Reading, h *history, metrics []string) ([]Change, error) {
-	var all []Change
-	for _, m := range h.topics() {
-		if len(metrics) > 0 && !slices.Contains(metrics, m.metric()) {
-			continue
+func (h *history) changes(until time.Time, metrics []string) []Change {
+	series := h.inOrder(metrics)
+	all := make([]Change, len(series))
+	atOnce(len(series), func(i int) {
+		all[i] = changeOf(h.project.name, series[i], DefaultRule(series[i].isPipeline()))
+		if series[i].kind == topicWall {
+			h.explain(&all[i], until)
 		}
-		c := changeOf(h.project.name, m, h.series[m], DefaultRule(m.isPipeline()))
-		if len(c.Regressions) == 0 && c.ChangePoint == nil && len(metrics) == 0 {
-			continue
-		}
-		all = append(all, c)
+	})
+	if len(metrics) > 0 {
+		return all
 	}
-	return all, s.explain(ctx, read, all)
+	return slices.DeleteFunc(all, func(c Change) bool { return len(c.Regressions) == 0 && c.ChangePoint == nil })
 }
 
 // changeOf follows one series.
-func changeOf(project string, m topic, series []value, rule Rule) Change {
-	c := Change{Project: project, Workflow: name(m.workflow), Metric: m.metric(), Job: name(m.job), Step: name(m.step), Count: len(series), Regressions: []Regression{}, topic: m}
-	values := secondsOf(series)
+func changeOf(project string, s *series, rule Rule) Change {
+	c := Change{Project: project, Workflow: name(s.workflow), Metric: s.metric(), Job: name(s.job), Step: name(s.step), Count: len(s.values), Regressions: []Regression{}, topic: s.topic}
+	values := s.seconds()
 	from := 0
 	for _, e := range rule.episodes(values) {
 		if n := len(c.Regressions); e.worsened {
@@ -152,11 +146,11 @@ func changeOf(project string, m topic, series []value, rule Rule) Change {
 		} else if n > 0 {
 			from = c.Regressions[n-1].episode.cleared
 		}
-		c.Regressions = append(c.Regressions, regressionOf(series, values, from, e))
+		c.Regressions = append(c.Regressions, regressionOf(s.values, values, from, e))
 	}
-	if s, found := changePoint(values, rule.FloorS); found {
-		at := series[s.at]
-		c.ChangePoint = &ChangePoint{Time(at.at), at.id, name(at.commit), s.before, s.after, s.p}
+	if split, found := changePoint(values, rule.FloorS); found {
+		at := s.values[split.at]
+		c.ChangePoint = &ChangePoint{Time(at.at), at.id, name(at.commit), split.before, split.after, split.p}
 	}
 	return c
 }
@@ -165,11 +159,13 @@ func changeOf(project string, m topic, series []value, rule Rule) Change {
 func regressionOf(series []value, values []float64, from int, e episode) Regression {
 	first, fired := series[e.since], series[e.fired]
 	from = min(from, e.since-1) // an end and a beginning may meet
+	before, after := slices.Clone(values[from:e.since]), slices.Clone(values[e.since:e.cleared])
+	slices.Sort(before)
+	slices.Sort(after)
 	r := Regression{
 		SinceAt: Time(first.at), FirstPipeline: first.id, Commit: name(first.commit), FiredAt: Time(fired.at), FiredPipeline: fired.id,
 		BaselineS: e.baseline, RecentS: e.recent,
-		Before: spread(values[from:e.since]), After: spread(values[e.since:e.cleared]),
-		P: rankTest(values[from:e.since], values[e.since:e.cleared]), episode: e, fromAt: series[from].at, untilAt: series[e.since-1].at,
+		Before: spread(before), After: spread(after), P: rankTest(before, after), episode: e, fromAt: series[from].at, untilAt: series[e.since-1].at,
 	}
 	if e.cleared < len(series) {
 		r.ClearedAt = new(Time(series[e.cleared].at))
@@ -180,61 +176,42 @@ func regressionOf(series []value, values []float64, from int, e episode) Regress
 	return r
 }
 
-// spread is the percentiles of values in any order.
-func spread(values []float64) Spread {
-	ordered := slices.Sorted(slices.Values(values))
+// spread is the percentiles of values in order.
+func spread(ordered []float64) Spread {
 	return Spread{len(ordered), percentile(ordered, 0.5), percentile(ordered, 0.8), percentile(ordered, 0.95)}
 }
 
-// explain adds to the regressions of the wall time what caused them.
-func (s *scope) explain(ctx context.Context, read *store.Reading, changes []Change) error {
-	if !slices.ContainsFunc(changes, func(c Change) bool { return c.Metric == metricWall && len(c.Regressions) > 0 }) {
-		return nil
-	}
-	f := *s.Filter
-	f.Results = nil
-	good := scope{&f, s.projects}
-	all, err := good.walks(ctx, read, s.Window)
-	if err != nil {
-		return err
-	}
-	inOrder := slices.SortedFunc(maps.Values(all), func(a, b *walk) int { return cmp.Compare(a.createdMS, b.createdMS) })
-	for i := range changes {
-		c := &changes[i]
-		if c.Metric != metricWall {
-			continue
+// explain adds to the regressions of a wall time what caused them.
+func (h *history) explain(c *Change, until time.Time) {
+	for i := range c.Regressions {
+		r := &c.Regressions[i]
+		end := until
+		if r.ClearedAt != nil {
+			end = time.Time(*r.ClearedAt)
 		}
-		for k := range c.Regressions {
-			r := &c.Regressions[k]
-			until := s.Window.To
-			if r.ClearedAt != nil {
-				until = time.Time(*r.ClearedAt)
-			}
-			r.Attribution = attributeAt(inOrder, c.Workflow, r.fromAt, time.Time(r.SinceAt), until)
-		}
+		r.Attribution = h.paths.attributeAt(h.walks, c.topic.workflow, r.fromAt, time.Time(r.SinceAt), end)
 	}
-	return nil
 }
 
 // attributeAt attributes what changed at an instant; the pipelines are in order
 // of their creation.
-func attributeAt(inOrder []*walk, workflow *string, from, at, until time.Time) *Attribution {
-	var before, after side
+func (p *paths) attributeAt(inOrder []walk, workflow string, from, at, until time.Time) *Attribution {
+	var before, after walked
 	for _, w := range inOrder[placeOf(inOrder, from):placeOf(inOrder, until)] {
 		switch {
-		case w.workflow != text(workflow):
+		case w.workflow != workflow:
 		case w.createdMS < at.UnixMilli():
-			before.add(w)
+			before.add(w.wallMS, w.parts)
 		default:
-			after.add(w)
+			after.add(w.wallMS, w.parts)
 		}
 	}
-	return attribute(before, after)
+	return attribute(p.side(&before), p.side(&after))
 }
 
 // placeOf is the first place of those that were created at an instant or later.
-func placeOf(inOrder []*walk, at time.Time) int {
-	i, _ := slices.BinarySearchFunc(inOrder, at.UnixMilli(), func(w *walk, ms int64) int { return cmp.Compare(w.createdMS, ms) })
+func placeOf(inOrder []walk, at time.Time) int {
+	i, _ := slices.BinarySearchFunc(inOrder, at.UnixMilli(), func(w walk, ms int64) int { return cmp.Compare(w.createdMS, ms) })
 	return i
 }
 

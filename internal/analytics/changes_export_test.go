@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
-
-	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+	"slices"
 )
 
 // What the tests of the arithmetic reach.
 var (
-	RankTest             = rankTest
 	Percentile           = percentile
 	Wilson               = wilson
 	PercentileDifference = percentileDifference
@@ -19,6 +17,11 @@ var (
 	Lasting              = lasting
 	Day                  = day
 )
+
+// RankTest is rankTest of values in any order.
+func RankTest(a, b []float64) float64 {
+	return rankTest(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
 
 // Resampled draws a percentile of a resample of ordered values.
 func Resampled(r *rand.Rand, ordered []float64, p float64) float64 { return resampled(r, ordered, p) }
@@ -85,13 +88,12 @@ func Outages(tallies [][3]int64) []Window {
 // metric.
 func (a *Analytics) History(ctx context.Context, f Filter) (map[string][]string, error) {
 	all := map[string][]string{}
-	return all, a.eachHistory(ctx, &f, func(_ context.Context, _ *scope, _ *store.Reading, h *history) error {
-		for _, m := range h.topics() {
-			k := h.project.name + " " + m.workflow + " " + m.metric()
-			for _, v := range h.series[m] {
+	return all, a.eachHistory(ctx, &f, func(h *history) {
+		for _, s := range h.inOrder(nil) {
+			k := h.project.name + " " + s.workflow + " " + s.metric()
+			for _, v := range s.values {
 				all[k] = append(all[k], fmt.Sprintf("#%d %s %d", v.id, v.commit, v.ms))
 			}
 		}
-		return nil
 	})
 }

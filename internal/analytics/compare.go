@@ -3,7 +3,7 @@ package analytics
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -13,9 +13,9 @@ import (
 
 // Limits of a comparison.
 const (
-	maxCompared = 200_000 // values of a metric, or of all jobs, on a side
-	maxCurve    = 200     // points of a curve
-	fewValues   = 5       // with fewer, no interval is told
+	maxPhases = 20  // of a project
+	maxCurve  = 200 // points of a curve
+	fewValues = 5   // with fewer, no interval is told
 )
 
 // A Comparison is two windows, refs or workflows side by side: head is what the
@@ -133,7 +133,7 @@ func (a *Analytics) Compare(ctx context.Context, base, head Filter, metric strin
 			}
 		}
 		c.fill(sides[0], sides[1])
-		c.Asked = asked(metric, percentile, sides[0].curve, sides[1].curve)
+		c.Asked = c.asked(metric, percentile, sides[0].curve, sides[1].curve)
 		var err error
 		c.Asked.ObjectiveS, err = maximum(ctx, read, wanting, metric, percentile)
 		return err
@@ -164,87 +164,107 @@ type compared struct {
 // compared reads one side.
 func (s *scope) compared(ctx context.Context, read *store.Reading, curve string) (*compared, error) {
 	c := &compared{metrics: map[string][]float64{}, jobs: map[string][]float64{}}
-	walks, err := s.walks(ctx, read, s.Window)
-	if err != nil {
-		return nil, err
+	p, err := s.picker(ctx, read, s.Window, ResultOK)
+	var w Window
+	if err == nil {
+		w, c.cut, err = p.newest(ctx, read, s.Window, maxHistory)
 	}
-	c.cut = len(walks) == maxHistory
-	for _, w := range walks {
-		c.parts.add(w)
-		c.metrics[metricWall] = append(c.metrics[metricWall], float64(w.wallMS)/1000)
-		c.metrics[metricActive] = append(c.metrics[metricActive], float64(w.activeMS)/1000)
+	if err == nil {
+		err = c.readDays(ctx, read, s, w)
 	}
-	slices.Sort(c.metrics[metricWall])
-	slices.Sort(c.metrics[metricActive])
-	names, err := s.phaseNames(ctx, read)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = c.readPhases(ctx, read, p, w)
 	}
-	for _, metric := range names {
-		if c.metrics[metric], err = s.valuesOf(ctx, read, metric); err != nil {
-			return nil, err
+	if err == nil && curve != metricWall && curve != metricActive && c.metrics[curve] == nil {
+		err = c.readCurve(ctx, read, s, w, curve)
+	}
+	for _, all := range []map[string][]float64{c.metrics, c.jobs, {curve: c.curve}} {
+		for _, values := range all {
+			slices.Sort(values)
 		}
-		c.cut = c.cut || len(c.metrics[metric]) == maxCompared
 	}
-	if curve == metricWall || curve == metricActive {
+	if c.curve == nil {
 		c.curve = c.metrics[curve]
-	} else if c.curve, err = s.valuesOf(ctx, read, curve); err != nil {
-		return nil, err
 	}
-	return c, s.jobValues(ctx, read, c)
+	return c, err
 }
 
-// phaseNames are the metrics of the phases that there are.
-func (s *scope) phaseNames(ctx context.Context, read *store.Reading) ([]string, error) {
-	var args arguments
-	query := "SELECT DISTINCT f.phase FROM phases f JOIN pipelines p ON p.project_id = f.project_id AND p.id = f.pipeline_id WHERE " + s.pipelines(&args, s.Window) + " ORDER BY f.phase LIMIT 20"
-	var all []string
-	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var phase string
-		err := scan(&phase)
-		all = append(all, metricTimeTo+phase, phase)
-		return err
+// readDays takes how long pipelines took, by what, and how long their jobs ran.
+func (c *compared) readDays(ctx context.Context, read *store.Reading, s *scope, w Window) error {
+	paths, sum := newPaths(), walked{}
+	var parts []stretch
+	err := s.days(ctx, read, func(v *sieve) error {
+		paths.day(v)
+		a := &v.Attempts
+		jobs := make([][]float64, len(a.Name.Values))
+		for i, wall := range v.Pipelines.Wall {
+			if v.isWalked(w, i) {
+				parts = paths.walk(v, i, parts[:0])
+				sum.add(wall, parts)
+				active := v.Pipelines.Active[i]
+				if active == none {
+					active = wall
+				}
+				c.add(metricWall, wall)
+				c.add(metricActive, active)
+			}
+			if !v.in(w, i) || !v.of[i] {
+				continue
+			}
+			from, to := v.attemptsOf(i)
+			for k := from; k < to; k++ {
+				if v.isGood(k) {
+					code := a.Name.Codes[k]
+					jobs[code] = append(jobs[code], float64(a.Run[k])/1000)
+				}
+			}
+		}
+		for code, values := range jobs {
+			if values != nil {
+				name := a.Name.Values[code]
+				c.jobs[name] = append(c.jobs[name], values...)
+			}
+		}
+		return nil
+	}, w)
+	c.parts = paths.side(&sum)
+	return err
+}
+
+func (c *compared) add(metric string, ms int64) {
+	c.metrics[metric] = append(c.metrics[metric], float64(ms)/1000)
+}
+
+// readPhases takes the milestones and spans of the phases, of the first by name.
+func (c *compared) readPhases(ctx context.Context, read *store.Reading, p *picker, w Window) error {
+	phases := map[string]bool{}
+	err := p.eachPipelines(ctx, read, w, store.PhasesMS, func(some chosen) {
+		for _, phase := range some.Phases() {
+			for metric, column := range map[string][]int64{metricTimeTo + phase: some.Phase(phase, store.TimeTo), phase: some.Phase(phase, store.Span)} {
+				for _, i := range some.rows {
+					if column[i] != none {
+						c.add(metric, column[i])
+						phases[phase] = true
+					}
+				}
+			}
+		}
 	})
-	if err != nil {
-		return nil, fmt.Errorf("read the phases: %w", err)
+	names := slices.Sorted(maps.Keys(phases))
+	for _, phase := range names[min(len(names), maxPhases):] {
+		delete(c.metrics, phase)
+		delete(c.metrics, metricTimeTo+phase)
 	}
-	return all, nil
+	return err
 }
 
-// valuesOf reads the values of a metric in order, in seconds.
-func (s *scope) valuesOf(ctx context.Context, read *store.Reading, metric string) ([]float64, error) {
+// readCurve takes a metric that is none of the usual ones.
+func (c *compared) readCurve(ctx context.Context, read *store.Reading, s *scope, w Window, metric string) error {
 	measured, err := parseMetric(metric)
 	if err != nil {
-		return nil, err
-	}
-	var all []float64
-	err = measured(ctx, read, s, s.Window, func(_ int64, ms float64) { all = append(all, ms/1000) })
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", metric, err)
-	}
-	slices.Sort(all)
-	return all[:min(len(all), maxCompared)], nil
-}
-
-// jobValues reads how long each job ran.
-func (s *scope) jobValues(ctx context.Context, read *store.Reading, c *compared) error {
-	var args arguments
-	query := "SELECT j.name, j.run_ms FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " +
-		s.pipelines(&args, s.Window) + s.goodAttempts(&args) + " ORDER BY j.name, j.run_ms LIMIT " + args.add(maxCompared)
-	rows := 0
-	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var job string
-		var ms int64
-		err := scan(&job, &ms)
-		c.jobs[job] = append(c.jobs[job], float64(ms)/1000)
-		rows++
 		return err
-	})
-	c.cut = c.cut || rows == maxCompared
-	if err != nil {
-		return fmt.Errorf("read the jobs: %w", err)
 	}
-	return nil
+	return measured(ctx, read, s, w, func(_ int64, ms float64) { c.curve = append(c.curve, ms/1000) })
 }
 
 // fill sets the sides against each other.
@@ -252,12 +272,16 @@ func (c *Comparison) fill(base, head *compared) {
 	c.Truncated = base.cut || head.cut
 	c.Attribution = attribute(base.parts, head.parts)
 	c.BaseCurve, c.HeadCurve = curve(base.curve), curve(head.curve)
-	for _, metric := range keys(base.metrics, head.metrics) {
-		c.Metrics = append(c.Metrics, difference(metric, base.metrics[metric], head.metrics[metric]))
-	}
-	for _, job := range keys(base.jobs, head.jobs) {
-		c.Jobs = append(c.Jobs, difference(job, base.jobs[job], head.jobs[job]))
-	}
+	metrics, jobs := keys(base.metrics, head.metrics), keys(base.jobs, head.jobs)
+	c.Metrics, c.Jobs = make([]Difference, len(metrics)), make([]Difference, len(jobs))
+	atOnce(len(metrics)+len(jobs), func(i int) {
+		if i < len(metrics) {
+			c.Metrics[i] = difference(metrics[i], base.metrics[metrics[i]], head.metrics[metrics[i]])
+			return
+		}
+		job := jobs[i-len(metrics)]
+		c.Jobs[i-len(metrics)] = difference(job, base.jobs[job], head.jobs[job])
+	})
 	size := func(d Difference) float64 {
 		if d.Mean == nil {
 			return -1
@@ -269,15 +293,24 @@ func (c *Comparison) fill(base, head *compared) {
 }
 
 // asked compares values that are in order at one percentile.
-func asked(metric string, p float64, base, head []float64) Asked {
-	a := Asked{Difference: difference(metric, base, head), Percentile: p}
+func (c *Comparison) asked(metric string, p float64, base, head []float64) Asked {
+	a := Asked{Percentile: p}
+	if i := slices.IndexFunc(c.Metrics, func(d Difference) bool { return d.Metric == metric }); i >= 0 {
+		a.Difference = c.Metrics[i]
+	} else {
+		a.Difference = difference(metric, base, head)
+	}
 	if len(base) > 0 {
 		a.BaseS = new(percentile(base, p))
 	}
 	if len(head) > 0 {
 		a.HeadS = new(percentile(head, p))
 	}
-	if a.BaseS != nil && a.HeadS != nil {
+	switch {
+	case a.BaseS == nil || a.HeadS == nil:
+	case p == 0.5:
+		a.Gain = a.P50
+	default:
 		a.Gain = gainAt(base, head, p)
 	}
 	return a
@@ -325,7 +358,7 @@ func mean(values []float64) float64 {
 	return m
 }
 
-// spreadOf is the spread, or nil where there are no values.
+// spreadOf is the spread of values in order, or nil where there are none.
 func spreadOf(values []float64) *Spread {
 	if len(values) == 0 {
 		return nil

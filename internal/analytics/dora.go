@@ -328,6 +328,8 @@ func figures(all []Deployment) DORAFigures {
 			recovery = append(recovery, *d.RecoveryS)
 		}
 	}
+	slices.Sort(lead)
+	slices.Sort(recovery)
 	f.LeadTime, f.Recovery = spreadOf(lead), spreadOf(recovery)
 	if len(all) > 0 {
 		f.FailureRate, f.ReworkRate = float64(f.Failed)/float64(len(all)), float64(f.Reworked)/float64(len(all))

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
 const (
@@ -66,12 +64,11 @@ func (a *Analytics) Findings(ctx context.Context, f Filter) (Findings, error) {
 func (a *Analytics) News(ctx context.Context, f Filter) (Changes, Findings, error) {
 	changes := Changes{From: Time(f.Window.From), To: Time(f.Window.To), Items: []Change{}}
 	answer := Findings{From: changes.From, To: changes.To, Items: []Finding{}}
-	err := a.eachHistory(ctx, &f, func(ctx context.Context, s *scope, read *store.Reading, h *history) error {
+	err := a.eachHistory(ctx, &f, func(h *history) {
 		changes.Truncated = changes.Truncated || h.truncated
-		found, err := s.changes(ctx, read, h, nil)
+		found := h.changes(f.Window.To, nil)
 		changes.Items = append(changes.Items, found...)
-		answer.Items = append(answer.Items, s.findings(found, a.now())...)
-		return err
+		answer.Items = append(answer.Items, findings(found, a.now(), f.Zone)...)
 	})
 	answer.Truncated = changes.Truncated
 	slices.SortStableFunc(answer.Items, bySeconds)
@@ -95,7 +92,7 @@ func (s slowdown) together(o slowdown) bool {
 }
 
 // findings groups what is slower in a project.
-func (s *scope) findings(changes []Change, now time.Time) []Finding {
+func findings(changes []Change, now time.Time, zone *time.Location) []Finding {
 	var slow []slowdown
 	for i := range changes {
 		c := &changes[i]
@@ -119,7 +116,7 @@ next:
 	}
 	all := make([]Finding, 0, len(groups))
 	for _, g := range groups {
-		all = append(all, findingOf(g, now, s.Zone))
+		all = append(all, findingOf(g, now, zone))
 	}
 	slices.SortStableFunc(all, bySeconds)
 	return all[:min(len(all), maxFindings)]

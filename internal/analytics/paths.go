@@ -1,97 +1,127 @@
 package analytics
 
 import (
-	"context"
-	"fmt"
+	"slices"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
-// A walk is the wall time of one pipeline and what it was made of along the
-// critical path.
-type walk struct {
-	createdMS int64
-	wallMS    int64
-	activeMS  int64
-	workflow  string
-	parts     map[part]int64
+// Paths are the wall times of pipelines in parts along their critical paths.
+type paths struct {
+	parts []part // each once
+	place map[part]int
+	jobs  []jobPlaces // of the names of the day that is read
 }
 
-// explained tells whether the parts sum to the wall time. They do not where a
-// pipeline was told of by its reported duration alone.
-func (w *walk) explained() bool {
-	sum := int64(0)
-	for _, ms := range w.parts {
-		sum += ms
-	}
-	return sum == w.wallMS
+// A jobPlaces is where the two parts of a job are; 0: it was not seen yet, for
+// parts that belong to no job come first.
+type jobPlaces struct{ run, queue int }
+
+// A stretch is so much of a wall time.
+type stretch struct {
+	part int // its place among the parts
+	ms   int64
+}
+
+// A walk is the wall time of one pipeline and what it was made of.
+type walk struct {
+	createdMS, wallMS int64
+	workflow          string
+	parts             []stretch
 }
 
 // A place names a pipeline.
 type place struct{ project, pipeline int64 }
 
-// walks reads the pipelines of a window with their parts, the newest 20,000.
-func (s *scope) walks(ctx context.Context, read *store.Reading, w Window) (map[place]*walk, error) {
-	all := map[place]*walk{}
-	var args arguments
-	text := `SELECT p.project_id, p.id, p.created_ms, p.wall_ms, COALESCE(p.active_ms, p.wall_ms), COALESCE(p.workflow, ''),
-	COALESCE(p.path_retry_ms, 0), COALESCE(p.path_blocked_ms, 0), COALESCE(p.path_gap_ms, 0)
-FROM pipelines p WHERE ` + s.pipelines(&args, w) + " AND p.wall_ms IS NOT NULL AND " + s.result(&args, "p", ResultOK) + `
-ORDER BY p.created_ms DESC, p.id DESC LIMIT ` + args.add(maxHistory)
-	from := w.To.UnixMilli()
-	err := read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var at place
-		var retry, blocked, gap int64
-		one := &walk{}
-		if err := scan(&at.project, &at.pipeline, &one.createdMS, &one.wallMS, &one.activeMS, &one.workflow, &retry, &blocked, &gap); err != nil {
-			return err
-		}
-		one.parts = map[part]int64{{PartRetry, ""}: retry, {PartBlocked, ""}: blocked, {PartGap, ""}: gap}
-		all[at], from = one, min(from, one.createdMS)
-		return nil
-	})
-	if err == nil {
-		w.From = instant(from)
-		err = s.stretches(ctx, read, w, all)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the critical paths: %w", err)
-	}
-	return all, nil
+// The parts that belong to no job have these places.
+const (
+	retryPlace = iota
+	blockedPlace
+	gapPlace
+)
+
+func newPaths() *paths {
+	return &paths{parts: []part{{PartRetry, ""}, {PartBlocked, ""}, {PartGap, ""}}, place: map[part]int{}}
 }
 
-// stretches adds the times of the jobs on the critical paths.
-func (s *scope) stretches(ctx context.Context, read *store.Reading, w Window, all map[place]*walk) error {
-	return s.days(ctx, read, func(v *sieve) error {
-		a := &v.Attempts
-		for i, id := range v.Pipelines.ID {
-			one := all[place{v.Project, id}]
-			if one == nil {
-				continue
-			}
-			from, to := v.attemptsOf(i)
-			for k := from; k < to; k++ {
-				if a.PathRun[k] != none {
-					one.parts[part{PartRun, a.Name.At(k)}] += a.PathRun[k]
-					one.parts[part{PartQueue, a.Name.At(k)}] += orZero(a.PathQueue[k])
-				}
-			}
-		}
-		return nil
-	}, w)
+// day takes the next day.
+func (p *paths) day(v *sieve) {
+	names := len(v.Attempts.Name.Values)
+	p.jobs = slices.Grow(p.jobs[:0], names)[:names]
+	clear(p.jobs)
 }
 
-// add puts a pipeline on the side, if its parts are known.
-func (s *side) add(w *walk) {
-	if !w.explained() {
+// job is where the parts of a job of the day are.
+func (p *paths) job(name *store.Texts, code uint32) jobPlaces {
+	at := &p.jobs[code]
+	if at.run == 0 {
+		of := func(one part) int {
+			i, known := p.place[one]
+			if !known {
+				i = len(p.parts)
+				p.place[one], p.parts = i, append(p.parts, one)
+			}
+			return i
+		}
+		*at = jobPlaces{of(part{PartRun, name.Values[code]}), of(part{PartQueue, name.Values[code]})}
+	}
+	return *at
+}
+
+// walk adds the parts of a pipeline of the day to some.
+func (p *paths) walk(v *sieve, pipeline int, some []stretch) []stretch {
+	of, a := &v.Pipelines, &v.Attempts
+	some = append(some, stretch{retryPlace, orZero(of.PathRetry[pipeline])}, stretch{blockedPlace, orZero(of.PathBlocked[pipeline])}, stretch{gapPlace, orZero(of.PathGap[pipeline])})
+	from, to := v.attemptsOf(pipeline)
+	for k := from; k < to; k++ {
+		if a.PathRun[k] != none {
+			at := p.job(&a.Name, a.Name.Codes[k])
+			some = append(some, stretch{at.run, a.PathRun[k]}, stretch{at.queue, orZero(a.PathQueue[k])})
+		}
+	}
+	return some
+}
+
+// isWalked tells whether a pipeline of the window has a wall time that counts.
+func (v *sieve) isWalked(w Window, pipeline int) bool {
+	return v.Pipelines.Wall[pipeline] != none && v.in(w, pipeline) && v.counts(pipeline) && v.isOK(pipeline)
+}
+
+// A walked side sums up walks.
+type walked struct {
+	pipelines, wallMS int64
+	parts             []int64
+	seen              []bool
+}
+
+// add puts a wall time on the side if its parts sum to it. They do not where a
+// pipeline was told of by its reported duration alone.
+func (s *walked) add(wallMS int64, parts []stretch) {
+	sum := int64(0)
+	for _, one := range parts {
+		sum += one.ms
+	}
+	if sum != wallMS {
 		return
 	}
-	if s.parts == nil {
-		s.parts = map[part]int64{}
-	}
 	s.pipelines++
-	s.wallMS += w.wallMS
-	for p, ms := range w.parts {
-		s.parts[p] += ms
+	s.wallMS += wallMS
+	for _, one := range parts {
+		for len(s.parts) <= one.part {
+			s.parts, s.seen = append(s.parts, 0), append(s.seen, false)
+		}
+		s.parts[one.part] += one.ms
+		s.seen[one.part] = true
 	}
+}
+
+// side is the same by the parts themselves.
+func (p *paths) side(s *walked) side {
+	all := side{s.pipelines, s.wallMS, map[part]int64{}}
+	for i, ms := range s.parts {
+		if s.seen[i] {
+			all.parts[p.parts[i]] = ms
+		}
+	}
+	return all
 }

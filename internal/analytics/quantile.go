@@ -17,13 +17,6 @@ func percentile(ordered []float64, p float64) float64 {
 	return ordered[i] + (ordered[i+1]-ordered[i])*(at-float64(i))
 }
 
-// median is the middle of values in any order.
-func median(values []float64) float64 {
-	ordered := append(make([]float64, 0, 32), values...) // few, and asked for at each of many values
-	slices.Sort(ordered)
-	return percentile(ordered, 0.5)
-}
-
 // summaryOf sums up milliseconds, whose order it changes. The fractions ascend.
 // Only what is asked for is put in its place, which is several times as fast as
 // to sort.

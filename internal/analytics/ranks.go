@@ -1,7 +1,6 @@
 package analytics
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -10,56 +9,64 @@ import (
 // ways to split them, instead of using the normal distribution.
 const exactRanks = 20
 
-// rankTest is the two-sided p-value of the Mann-Whitney test that two samples
-// come from the same distribution: how often chance alone sets them as far
-// apart. Ties are taken into account. Up to 20 values together it is exact;
-// beyond, the normal distribution with the corrections for ties and continuity.
-// An empty sample gives 1.
+// rankTest is the two-sided p-value of the Mann-Whitney test that two samples,
+// each in order, come from the same distribution: how often chance alone sets
+// them as far apart. Ties are taken into account. Up to 20 values together it is
+// exact; beyond, the normal distribution with the corrections for ties and
+// continuity. An empty sample gives 1.
 func rankTest(a, b []float64) float64 {
 	if len(a) == 0 || len(b) == 0 {
 		return 1
 	}
-	r := rank(slices.Concat(a, b))
-	sum := int64(0)
-	for i := range a {
-		sum += r.doubled[i]
+	var r ranked
+	first, sum := len(a), int64(0)
+	for len(a)+len(b) > 0 {
+		var least float64
+		if len(b) == 0 || len(a) > 0 && a[0] <= b[0] {
+			least = a[0]
+		} else {
+			least = b[0]
+		}
+		inA, inB := equalTo(least, a), equalTo(least, b)
+		sum += int64(inA) * r.add(inA+inB)
+		a, b = a[inA:], b[inB:]
 	}
-	return r.pValue(len(a), sum)
+	return r.pValue(first, sum)
 }
 
-// ranked is the ranks of some values, twice as large so that the middle of
-// tied ones is whole.
+// equalTo is how many of ordered values are the least one.
+func equalTo(least float64, ordered []float64) int {
+	for i, v := range ordered {
+		if v != least {
+			return i
+		}
+	}
+	return len(ordered)
+}
+
+// ranked is the ranks of some values, in order, twice as large so that the
+// middle of tied ones is whole: 2, 4, 6 ... without ties.
 type ranked struct {
-	doubled []int64 // in order of the values as given: 2, 4, 6 ... without ties
-	ties    float64 // the sum of t³-t over groups of t equal values
+	total int
+	few   []int64 // the first 20
+	ties  float64 // the sum of t³-t over groups of t equal values
 }
 
-// rank orders values, equal ones in the middle of their places.
-func rank(values []float64) ranked {
-	order := make([]int, len(values))
-	for i := range order {
-		order[i] = i
+// add takes the next values, which are equal, and returns their rank.
+func (r *ranked) add(values int) int64 {
+	rank := int64(2*r.total + values + 1)
+	for range min(values, exactRanks-len(r.few)) {
+		r.few = append(r.few, rank)
 	}
-	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(values[i], values[j]) })
-	r := ranked{doubled: make([]int64, len(values))}
-	for from := 0; from < len(order); {
-		to := from + 1
-		for to < len(order) && values[order[to]] == values[order[from]] {
-			to++
-		}
-		for _, i := range order[from:to] {
-			r.doubled[i] = int64(from + 1 + to)
-		}
-		t := float64(to - from)
-		r.ties += t*t*t - t
-		from = to
-	}
-	return r
+	r.total += values
+	t := float64(values)
+	r.ties += t*t*t - t
+	return rank
 }
 
-// pValue is that of a sample of n of the values whose doubled ranks sum to sum.
-func (r ranked) pValue(n int, sum int64) float64 {
-	if len(r.doubled) <= exactRanks {
+// pValue is that of a sample of n of the values whose ranks sum to sum.
+func (r *ranked) pValue(n int, sum int64) float64 {
+	if r.total <= exactRanks {
 		return r.exact(n, sum)
 	}
 	return math.Erfc(r.score(n, sum) / math.Sqrt2)
@@ -67,8 +74,8 @@ func (r ranked) pValue(n int, sum int64) float64 {
 
 // score is how many standard deviations the sum is away from its mean, never
 // negative.
-func (r ranked) score(n int, sum int64) float64 {
-	total, first := float64(len(r.doubled)), float64(n)
+func (r *ranked) score(n int, sum int64) float64 {
+	total, first := float64(r.total), float64(n)
 	second := total - first
 	variance := first * second / 12 * (total + 1 - r.ties/(total*(total-1)))
 	if variance <= 0 {
@@ -80,29 +87,35 @@ func (r ranked) score(n int, sum int64) float64 {
 
 // exact counts the samples of n whose sum is as far from the mean as the given
 // one or farther, among all there are.
-func (r ranked) exact(n int, sum int64) float64 {
-	most := int64(0)
-	for _, d := range r.doubled {
-		most += d
+func (r *ranked) exact(n int, sum int64) float64 {
+	mean := int64(n) * int64(r.total+1)
+	away := max(sum-mean, mean-sum)
+	n = min(n, r.total-n) // what is left out of a sample is as far away
+	mean = int64(n) * int64(r.total+1)
+	unit := int64(2)
+	if slices.ContainsFunc(r.few, func(rank int64) bool { return rank%2 == 1 }) {
+		unit = 1
 	}
-	ways := make([][]float64, n+1) // by size of the sample and its sum
+	most := int64(n) * r.few[len(r.few)-1] / unit
+	ways := make([][]float64, n+1) // by size of the sample and its sum, in units
 	for k := range ways {
 		ways[k] = make([]float64, most+1)
 	}
 	ways[0][0] = 1
-	for i, d := range r.doubled {
+	for i, rank := range r.few {
+		rank /= unit
 		for k := min(n, i+1); k > 0; k-- {
-			for s := most; s >= d; s-- {
-				ways[k][s] += ways[k-1][s-d]
+			greatest := min(most, int64(k)*rank) // of k ranks up to this one
+			to := ways[k][rank : greatest+1]
+			for s, w := range ways[k-1][:len(to)] {
+				to[s] += w
 			}
 		}
 	}
-	mean := int64(n) * int64(len(r.doubled)+1) // of the doubled sum
-	away := max(sum-mean, mean-sum)
 	all, far := 0.0, 0.0
 	for s, w := range ways[n] {
 		all += w
-		if int64(s)-mean >= away || mean-int64(s) >= away {
+		if d := int64(s)*unit - mean; max(d, -d) >= away {
 			far += w
 		}
 	}

@@ -1,6 +1,9 @@
 package analytics
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Rule says when a series "got slower". It is made for few values: ten
 // pipelines a day.
@@ -53,21 +56,27 @@ type episode struct {
 func (r Rule) episodes(series []float64) []episode {
 	var all []episode
 	var open *episode
+	recent, before := sliding{series: series}, sliding{series: series}
 	for end := r.Least + r.Recent; end <= len(series); end++ {
-		recent := series[end-r.Recent : end]
-		from := max(0, end-r.Recent-r.Baseline)
+		until := end - r.Recent
+		recent.move(until, end)
+		from := max(0, until-r.Baseline)
 		if open != nil {
-			if median(recent) < open.baseline*(1+r.Clear) {
+			if recent.median() < open.baseline*(1+r.Clear) {
 				open.cleared, open = end-1, nil
 				continue
 			}
 			from = max(from, open.since)
 		}
-		before := series[from : end-r.Recent]
-		if len(before) < r.Least || !r.fires(median(before), recent) {
+		if until-from < r.Least {
 			continue
 		}
-		e := r.begin(end, median(before), recent, len(series))
+		before.move(from, until)
+		baseline := before.median()
+		if !r.fires(baseline, recent.ordered[0], recent.median()) {
+			continue
+		}
+		e := r.begin(end, baseline, recent.median(), series)
 		if open != nil {
 			open.cleared, e.worsened = e.since, true
 		}
@@ -77,26 +86,47 @@ func (r Rule) episodes(series []float64) []episode {
 	return all
 }
 
-// fires tells whether the recent values are slower than the baseline.
-func (r Rule) fires(baseline float64, recent []float64) bool {
-	for _, v := range recent {
-		if v <= baseline {
-			return false
-		}
-	}
-	rose := median(recent)
-	return rose >= baseline*(1+r.Rise) && rose-baseline >= r.FloorS
+// fires tells whether recent values are slower than the baseline, by the least
+// of them and their median.
+func (r Rule) fires(baseline, least, median float64) bool {
+	return least > baseline && median >= baseline*(1+r.Rise) && median-baseline >= r.FloorS
 }
 
 // begin is the episode that the value before end begins. The first slow value
 // is the first that is nearer to the new level than to the old one.
-func (r Rule) begin(end int, baseline float64, recent []float64, length int) episode {
-	e := episode{since: end - r.Recent, fired: end - 1, cleared: length, baseline: baseline, recent: median(recent)}
-	for i, v := range recent {
-		if v-baseline >= e.recent-v {
+func (r Rule) begin(end int, baseline, level float64, series []float64) episode {
+	e := episode{since: end - r.Recent, fired: end - 1, cleared: len(series), baseline: baseline, recent: level}
+	for i, v := range series[end-r.Recent : end] {
+		if v-baseline >= level-v {
 			e.since = end - r.Recent + i
 			break
 		}
 	}
 	return e
 }
+
+// A sliding part of a series, whose values it keeps in order.
+type sliding struct {
+	series   []float64
+	from, to int
+	ordered  []float64
+}
+
+// move goes to other places, which cost little where they are near.
+func (w *sliding) move(from, to int) {
+	if from < w.from || from >= w.to || to < w.to {
+		w.from, w.to, w.ordered = from, to, append(w.ordered[:0], w.series[from:to]...)
+		slices.Sort(w.ordered)
+		return
+	}
+	for ; w.from < from; w.from++ {
+		i, _ := slices.BinarySearch(w.ordered, w.series[w.from])
+		w.ordered = slices.Delete(w.ordered, i, i+1)
+	}
+	for ; w.to < to; w.to++ {
+		i, _ := slices.BinarySearch(w.ordered, w.series[w.to])
+		w.ordered = slices.Insert(w.ordered, i, w.series[w.to])
+	}
+}
+
+func (w *sliding) median() float64 { return percentile(w.ordered, 0.5) }

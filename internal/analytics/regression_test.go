@@ -75,6 +75,18 @@ func TestRuleHoldsItsWords(t *testing.T) {
 	}
 }
 
+// With many recent values the first slow one may be later than where the
+// baseline of a further rise would end.
+func TestRuleOfManyRecentValues(t *testing.T) {
+	t.Parallel()
+	rule := analytics.DefaultRule(true)
+	rule.Recent = 5
+	series := slices.Concat(repeat(20, 600), repeat(2, 610), repeat(20, 900))
+	if diff := cmp.Diff([]analytics.Episode{{22, 24, 42}}, analytics.Episodes(rule, series)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // middle is the median, told another way.
 func middle(values []float64) float64 {
 	s := slices.Sorted(slices.Values(values))

@@ -27,25 +27,60 @@ type chosen struct {
 // also what has not finished does. What a part is made of is overwritten when
 // each returns.
 func (s *scope) eachPipelines(ctx context.Context, read *store.Reading, w Window, usual string, want store.Columns, each func(chosen)) error {
-	p := picker{scope: s, usual: usual}
-	if s.selectsAttempts() {
-		if err := p.readAttempts(ctx, read, w); err != nil {
-			return err
+	p, err := s.picker(ctx, read, w, usual)
+	if err != nil {
+		return err
+	}
+	return p.eachPipelines(ctx, read, w, want, each)
+}
+
+// A picker finds the rows that the filter counts.
+type picker struct {
+	*scope
+
+	usual     string
+	attempted map[place]bool // pipelines with an attempt that the filter asks for; nil: it asks for none
+	rows      []int
+}
+
+// picker is one for pipelines of the window.
+func (s *scope) picker(ctx context.Context, read *store.Reading, w Window, usual string) (*picker, error) {
+	p := &picker{scope: s, usual: usual}
+	if !s.selectsAttempts() {
+		return p, nil
+	}
+	p.attempted = map[place]bool{}
+	err := s.days(ctx, read, func(v *sieve) error {
+		for i, id := range v.Pipelines.ID {
+			if v.counts(i) {
+				p.attempted[place{v.Project, id}] = true
+			}
 		}
+		return nil
+	}, w)
+	if err != nil {
+		return nil, fmt.Errorf("read attempts: %w", err)
+	}
+	return p, nil
+}
+
+// eachPipelines is that of a scope.
+func (p *picker) eachPipelines(ctx context.Context, read *store.Reading, w Window, want store.Columns, each func(chosen)) error {
+	if p.attempted != nil {
 		want |= store.PipelineID
 	}
 	for column, asked := range map[store.Columns]bool{
-		store.WorkflowText: len(s.Workflows) > 0, store.TriggerText: len(s.Triggers) > 0,
-		store.RefText: len(s.Refs) > 0, store.RefKindText: len(s.Refs) > 0,
+		store.WorkflowText: len(p.Workflows) > 0, store.TriggerText: len(p.Triggers) > 0,
+		store.RefText: len(p.Refs) > 0, store.RefKindText: len(p.Refs) > 0,
 	} {
 		if asked {
 			want |= column
 		}
 	}
 	var ids []int64
-	if s.projects != nil {
+	if p.projects != nil {
 		ids = []int64{}
-		for _, project := range s.projects {
+		for _, project := range p.projects {
 			ids = append(ids, project.id)
 		}
 	}
@@ -61,30 +96,23 @@ func (s *scope) eachPipelines(ctx context.Context, read *store.Reading, w Window
 	return nil
 }
 
-// A picker finds the rows that the filter counts.
-type picker struct {
-	*scope
-
-	usual     string
-	attempted map[place]bool // pipelines with an attempt that the filter asks for; nil: it asks for none
-	rows      []int
-}
-
-// readAttempts finds the pipelines with an attempt that the filter asks for.
-func (p *picker) readAttempts(ctx context.Context, read *store.Reading, w Window) error {
-	p.attempted = map[place]bool{}
-	var args arguments
-	text := "SELECT DISTINCT p.project_id, p.id FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " + p.pipelinesAndJobs(&args, w)
-	err := read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var at place
-		err := scan(&at.project, &at.pipeline)
-		p.attempted[at] = true
-		return err
+// newest shortens a window so that it has about so many pipelines at the most,
+// and tells whether it did. Those that were created at the same instant as the
+// oldest stay.
+func (p *picker) newest(ctx context.Context, read *store.Reading, w Window, most int) (Window, bool, error) {
+	var created []int64
+	err := p.eachPipelines(ctx, read, w, 0, func(c chosen) {
+		for _, i := range c.rows {
+			created = append(created, c.Created[i])
+		}
 	})
-	if err != nil {
-		return fmt.Errorf("read attempts: %w", err)
+	if err != nil || len(created) <= most {
+		return w, false, err
 	}
-	return nil
+	oldest := len(created) - most
+	selectNth(created, oldest)
+	w.From = instant(created[oldest])
+	return w, true, nil
 }
 
 // pick returns the rows among those from one on to before another.

@@ -105,6 +105,16 @@ func (v *Volume) Texts(c Columns) *Texts {
 	return &Texts{}
 }
 
+// Phases are the names of those that some pipelines have, in order, if phases
+// were asked for.
+func (v *Volume) Phases() []string {
+	names := make([]string, len(v.phases))
+	for i := range v.phases {
+		names[i] = v.phases[i].name
+	}
+	return names
+}
+
 // Phase is TimeTo, Span or Work of a phase, or nil if no pipeline has it.
 func (v *Volume) Phase(name string, column int) []int64 {
 	for i := range v.phases {
