@@ -36,7 +36,7 @@ func pageOf(q url.Values) (limit int, cursor string, err error) {
 		}
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(q.Get("cursor"))
-	if err != nil {
+	if err != nil || !isText(string(raw)) {
 		return 0, "", badParameter("cursor", "It is none that this list gave.")
 	}
 	return limit, string(raw), nil

@@ -5,6 +5,10 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
@@ -34,6 +38,10 @@ func (m *Mux) Handle(pattern string, scope store.Scope, h Handler) {
 
 func (m *Mux) handle(scope store.Scope, h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := checkText(r.URL); err != nil {
+			m.Fail(w, r, err)
+			return
+		}
 		if scope != "" {
 			if err := m.Allow(r, scope); err != nil {
 				m.Fail(w, r, err)
@@ -45,6 +53,30 @@ func (m *Mux) handle(scope store.Scope, h Handler) http.Handler {
 		}
 	})
 }
+
+// checkText refuses an address that holds what no name has. PostgreSQL takes
+// neither bytes that are not UTF-8 nor the character of number 0, and would
+// seem to be away.
+func checkText(u *url.URL) error {
+	if !isText(u.Path) {
+		return notFound("The path has bytes in it that are no text.")
+	}
+	if u.RawQuery == "" {
+		return nil
+	}
+	for name, values := range u.Query() {
+		if !isText(name) {
+			return badParameter(strings.ToValidUTF8(name, "\uFFFD"), "Its name is no text.")
+		}
+		if !slices.ContainsFunc(values, func(v string) bool { return !isText(v) }) {
+			continue
+		}
+		return badParameter(name, "It has bytes in it that are no text.")
+	}
+	return nil
+}
+
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // Fail answers with what became of err. Only errors that the caller can act
 // upon are told; the rest are logged.

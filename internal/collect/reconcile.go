@@ -60,7 +60,6 @@ const (
 	overlap               = 10 * time.Minute   // of two comparisons: clocks differ, and lists lag behind
 	comparedAtOnce        = 100
 	maxProjects           = 10_000 // of one CI system
-	maxFailure            = 500    // bytes of a reason
 )
 
 // A Reconciler compares what a CI system has with what is here, and brings in
@@ -168,7 +167,7 @@ func (r *Reconciler) project(ctx context.Context, project string) error {
 		err = r.count(ctx, &c)
 	}
 	if err != nil {
-		c.Failure = clipped(err.Error(), maxFailure)
+		c.Failure = err.Error()
 	}
 	c.Checked = r.Now()
 	return errors.Join(err, r.Store.SaveCompleteness(context.WithoutCancel(ctx), &c))
@@ -326,15 +325,4 @@ func (f *gapFinder) missing(created time.Time) {
 	}
 	g.Missing++
 	g.Healed++
-}
-
-// clipped is a text of at most so many bytes.
-func clipped(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for most > 0 && s[most]&0xc0 == 0x80 { // not within a character
-		most--
-	}
-	return s[:most]
 }

@@ -2,6 +2,7 @@ package dashboard_test
 
 import (
 	"errors"
+	"html"
 	"io"
 	"maps"
 	"net/http"
@@ -27,15 +28,17 @@ func inputs(t *testing.T, body string) url.Values {
 	for _, m := range regexp.MustCompile(`(?s)<input [^>]*name="([^"]+)" value="([^"]*)"|<textarea name="([^"]+)"[^>]*>([^<]*)</textarea>|<select name="([^"]+)"[^>]*>(.*?)</select>`).FindAllStringSubmatch(form, -1) {
 		switch {
 		case m[1] != "":
-			q.Add(m[1], m[2])
+			q.Add(m[1], html.UnescapeString(m[2]))
 		case m[3] != "":
-			q.Add(m[3], m[4])
+			q.Add(m[3], html.UnescapeString(m[4]))
 		default:
 			chosen := regexp.MustCompile(`value="([^"]*)" selected`).FindStringSubmatch(m[6])
 			if chosen == nil {
 				chosen = regexp.MustCompile(`value="([^"]*)"`).FindStringSubmatch(m[6])
 			}
-			q.Add(m[5], chosen[1])
+			if chosen != nil {
+				q.Add(m[5], html.UnescapeString(chosen[1]))
+			}
 		}
 	}
 	return q

@@ -18,7 +18,7 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/dashboard"
 )
 
-func shell(t *testing.T) *dashboard.Shell {
+func shell(t testing.TB) *dashboard.Shell {
 	t.Helper()
 	s, err := dashboard.NewShell(dashboard.ShellConfig{Version: "v1.2.3"})
 	if err != nil {

@@ -84,7 +84,7 @@ func (s *Store) SaveCompleteness(ctx context.Context, c *Completeness) error {
 			exist = excluded.exist, stored = excluded.stored, compared = excluded.compared, missing = excluded.missing, stale = excluded.stale,
 			healed = excluded.healed, failure = excluded.failure`,
 		c.Provider, c.Project, nullTime(c.Since), nullTime(c.Until), nullTime(c.Checked), nullable(c.Exist), nullable(c.Stored),
-		c.Compared, c.Missing, c.Stale, c.Healed, nullText(c.Failure))
+		c.Compared, c.Missing, c.Stale, c.Healed, nullText(fitting(c.Failure, maxReason)))
 	if err != nil {
 		return fmt.Errorf("keep the completeness of %s: %w", c.Project, err)
 	}

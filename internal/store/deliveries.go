@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,19 +43,18 @@ func (s *Store) Receive(ctx context.Context, d Delivery) error {
 	if s.away.Load() {
 		return ErrAway
 	}
-	key := d.Key
-	if key == "" {
-		sum := sha256.Sum256(d.Body)
-		key = "sha256:" + hex.EncodeToString(sum[:])
-	}
-	if len(key) > ci.MaxText || strings.ContainsRune(key, 0) {
-		return errors.New("the delivery's id is too long")
+	key, event := d.Key, fitting(d.Event, ci.MaxText)
+	switch {
+	case key == "":
+		key = hashKey(d.Body)
+	case fitting(key, ci.MaxText) != key: // what the sender calls it is any bytes
+		key = hashKey([]byte(key))
 	}
 	body, err := s.bodies.pack(d.Body)
 	if err != nil {
 		return err
 	}
-	q := &request{delivery: []any{d.Provider, key, nullText(d.Event), s.config.Now().UnixMilli(), string(DeliveryWaiting), int64(0), int64(0), body}, reply: make(chan reply, 1)}
+	q := &request{delivery: []any{d.Provider, key, nullText(event), s.config.Now().UnixMilli(), string(DeliveryWaiting), int64(0), int64(0), body}, reply: make(chan reply, 1)}
 	if err := s.enqueue(ctx, q); err != nil {
 		return err
 	}
@@ -65,6 +63,11 @@ func (s *Store) Receive(ctx context.Context, d Delivery) error {
 		s.wake()
 	}
 	return a.err
+}
+
+func hashKey(of []byte) string {
+	sum := sha256.Sum256(of)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // wake tells a worker of this process that a delivery came.
@@ -168,10 +171,7 @@ func (s *Store) SaveDelivered(ctx context.Context, r ci.Report, delivery int64) 
 func (s *Store) CloseDelivery(ctx context.Context, delivery int64, state DeliveryState, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
-	if len(reason) > maxReason {
-		reason = strings.ToValidUTF8(reason[:maxReason], "")
-	}
-	_, err := s.db.writer.ExecContext(ctx, "UPDATE deliveries SET state = $1, reason = $2 WHERE id = $3", string(state), nullText(reason), delivery)
+	_, err := s.db.writer.ExecContext(ctx, "UPDATE deliveries SET state = $1, reason = $2 WHERE id = $3", string(state), nullText(fitting(reason, maxReason)), delivery)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}

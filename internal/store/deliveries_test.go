@@ -94,3 +94,30 @@ func TestDeliveryEnds(t *testing.T) {
 		}
 	})
 }
+
+// What a sender calls a delivery may be any bytes, which PostgreSQL takes for no
+// text: it is kept all the same, once for each name.
+func TestDeliveriesOfAnyName(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		for _, key := range []string{"\xff", "a\x00", strings.Repeat("ü", 2000), strings.Repeat("ü", 2001), "ü", "ü"} {
+			d := store.Delivery{Provider: "cdevents", Key: key, Event: "a\x00\xffb" + strings.Repeat("ü", 600), Body: []byte("{}")}
+			if err := s.Receive(t.Context(), d); err != nil {
+				t.Errorf("%q: %v", key, err)
+			}
+		}
+		all := take(t, s)
+		if len(all) != 5 {
+			t.Fatalf("%d deliveries, want 5", len(all))
+		}
+		if want := "a\uFFFDb" + strings.Repeat("ü", 509); all[0].Event != want {
+			t.Errorf("the event is %q, want %q", all[0].Event, want)
+		}
+		if err := s.CloseDelivery(t.Context(), all[0].ID, store.DeliveryFailed, "/packages/a\x00\xff is wrong"); err != nil {
+			t.Error(err)
+		}
+		if d, err := s.Delivery(t.Context(), all[0].ID); err != nil || d.Reason != "/packages/a\uFFFD is wrong" {
+			t.Errorf("the reason is %q, %v", d.Reason, err)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
@@ -181,6 +182,16 @@ func nullText(s string) any {
 		return nil
 	}
 	return s
+}
+
+// fitting is somebody's text as a column can hold it, at most so many bytes of
+// it: PostgreSQL takes neither the character 0 nor what is no UTF-8.
+func fitting(text string, most int) string {
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "")
+	}
+	return text
 }
 
 // said is the same of a text that stays where it is.

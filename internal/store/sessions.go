@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 )
@@ -42,15 +41,12 @@ func NewSessionSecret() string {
 // some that are over. The error is ErrAway.
 func (s *Store) CreateSession(ctx context.Context, secret string, n Session) error {
 	now := s.config.Now().UnixMilli()
-	if len(n.Subject) > maxSubject {
-		n.Subject = strings.ToValidUTF8(n.Subject[:maxSubject], "")
-	}
 	_, err := s.execute(ctx, `DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2)`, now, int64(endedAtOnce))
 	if err != nil {
 		return fmt.Errorf("clear old sessions away: %w", err)
 	}
 	_, err = s.execute(ctx, "INSERT INTO sessions (hash, subject, scopes, bound_to, created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5, $6)",
-		hashToken(secret), n.Subject, n.Scopes.String(), n.BoundTo, now, n.Expires.UnixMilli())
+		hashToken(secret), fitting(n.Subject, maxSubject), n.Scopes.String(), n.BoundTo, now, n.Expires.UnixMilli())
 	if err != nil {
 		return fmt.Errorf("create a session: %w", err)
 	}
