@@ -84,7 +84,7 @@ func (f *reconciling) sources(e *env, baseURL string, log *slog.Logger) (all []c
 		if err != nil {
 			return nil, fmt.Errorf("--github-url: %w", err)
 		}
-		all = append(all, &collect.GitHub{Client: client, Repositories: f.githubProjects, Owners: f.githubOwns, Now: time.Now})
+		all = append(all, &collect.GitHub{Client: client, Repositories: f.githubProjects, Owners: f.githubOwns, Log: log, Now: time.Now})
 	}
 	return all, nil
 }

@@ -3,6 +3,8 @@ package collect
 import (
 	"context"
 	"iter"
+	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
@@ -21,7 +23,12 @@ type GitHub struct {
 	Client       *github.Client
 	Repositories []string // by full name
 	Owners       []string // organizations and users, of whom all repositories
+	Log          *slog.Logger
 	Now          func() time.Time
+
+	// Of one comparison at a time, by repository: the deployments of which
+	// nothing more is to be told; nil where none could be read.
+	settled map[string]map[int64]bool
 }
 
 var _ Source = (*GitHub)(nil)
@@ -75,9 +82,50 @@ func (g *GitHub) Read(ctx context.Context, _ string, l Listed) ([]ci.Report, err
 	return []ci.Report{r}, nil
 }
 
-// Deployments implements Source.
-func (g *GitHub) Deployments(context.Context, string, time.Time) iter.Seq2[[]ci.Report, error] {
-	return func(func([]ci.Report, error) bool) {}
+// Deployments implements Source. Each deployment is asked for until it is
+// settled, for as long as it is among those of the days before.
+func (g *GitHub) Deployments(ctx context.Context, project string, since time.Time) iter.Seq2[[]ci.Report, error] {
+	return func(yield func([]ci.Report, error) bool) {
+		was, asked := g.settled[project]
+		listed, err := g.Client.Deployments(ctx, project, since.Add(-rerunSoon))
+		if Missing(err) {
+			if was != nil || !asked {
+				g.Log.WarnContext(ctx, "deployments can't be read and are left out; the token needs the permission to read them", "project", project, "error", err)
+			}
+			g.settle(project, nil)
+			return
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		settled, current := map[int64]bool{}, map[int64]bool{}
+		maps.Copy(settled, was)
+		defer func() { g.settle(project, settled) }()
+		for _, l := range listed {
+			if current[l.ID] = true; settled[l.ID] {
+				continue
+			}
+			reports, done, err := g.Client.Deployment(ctx, l)
+			if Missing(err) {
+				continue // it was deleted meanwhile
+			}
+			if !yield(reports, err) || err != nil {
+				return
+			}
+			if done {
+				settled[l.ID] = true
+			}
+		}
+		maps.DeleteFunc(settled, func(id int64, _ bool) bool { return !current[id] })
+	}
+}
+
+func (g *GitHub) settle(project string, deployments map[int64]bool) {
+	if g.settled == nil {
+		g.settled = map[string]map[int64]bool{}
+	}
+	g.settled[project] = deployments
 }
 
 // Count implements Source.

@@ -18,17 +18,20 @@ type GitHubPast struct {
 	Since func(ctx context.Context, list string) (time.Time, error)
 }
 
-func (g *GitHubPast) list(repository string) string {
-	return "github " + g.Client.URL() + " " + repository + " runs"
+func (g *GitHubPast) list(repository, kind string) string {
+	return "github " + g.Client.URL() + " " + repository + " " + kind
 }
 
-// Created are the runs of all repositories in the order of their creation.
+// Created are the runs of all repositories in the order of their creation, and
+// after those of each its deployments.
 func (g *GitHubPast) Created(ctx context.Context) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		for _, repository := range g.Repositories {
-			for it, err := range g.runs(ctx, repository) {
-				if it.Project = repository; !yield(it, err) {
-					return
+			for _, one := range []func(context.Context, string) iter.Seq2[Item, error]{g.runs, g.deployments} {
+				for it, err := range one(ctx, repository) {
+					if it.Project = repository; !yield(it, err) {
+						return
+					}
 				}
 			}
 		}
@@ -37,7 +40,7 @@ func (g *GitHubPast) Created(ctx context.Context) iter.Seq2[Item, error] {
 
 func (g *GitHubPast) runs(ctx context.Context, repository string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		list := g.list(repository)
+		list := g.list(repository, "runs")
 		since, err := g.Since(ctx, list)
 		if err != nil {
 			yield(Item{}, err)
@@ -53,6 +56,40 @@ func (g *GitHubPast) runs(ctx context.Context, repository string) iter.Seq2[Item
 				return []ci.Report{r}, err
 			}
 			if !yield(Item{List: list, Changed: l.CreatedAt, ID: l.ID, Read: read}, nil) {
+				return
+			}
+		}
+		yield(Item{List: list, Ends: true}, nil)
+	}
+}
+
+// deployments tell which jobs deployed to which environment, and of those that
+// no job made. Where a token may not read them there are none.
+func (g *GitHubPast) deployments(ctx context.Context, repository string) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		list := g.list(repository, "deployments")
+		since, err := g.Since(ctx, list)
+		if err != nil {
+			yield(Item{}, err)
+			return
+		}
+		all, err := g.Client.Deployments(ctx, repository, since)
+		if Missing(err) {
+			return
+		}
+		if err != nil {
+			yield(Item{}, err)
+			return
+		}
+		for _, l := range all {
+			if !l.CreatedAt.Before(g.Until) {
+				break
+			}
+			read := func(ctx context.Context) ([]ci.Report, error) {
+				reports, _, err := g.Client.Deployment(ctx, l)
+				return reports, err
+			}
+			if !yield(Item{List: list, Changed: l.CreatedAt, Read: read}, nil) {
 				return
 			}
 		}
@@ -78,7 +115,7 @@ func (g *GitHubPast) Run(ids []int64) iter.Seq2[Item, error] {
 // Count is how many runs Created has.
 func (g *GitHubPast) Count(ctx context.Context) (total int64, known bool, err error) {
 	for _, repository := range g.Repositories {
-		since, err := g.Since(ctx, g.list(repository))
+		since, err := g.Since(ctx, g.list(repository, "runs"))
 		if err != nil {
 			return 0, false, err
 		}

@@ -1,15 +1,19 @@
 package collect_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/collect"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/github"
@@ -82,11 +86,20 @@ func saveDelivery(t *testing.T, s *store.Store, d githubtest.Delivery) {
 func checkLedger(t *testing.T, s *store.Store, w *githubtest.World) {
 	t.Helper()
 	stored := map[string][]any{}
-	for _, row := range storetest.Table(t, s, `SELECT p.id, j.ci_id, j.name, j.attempt, j.result, j.started_ms, j.finished_ms, j.queue_ms
-		FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id`) {
+	for _, row := range storetest.Table(t, s, `SELECT p.id, j.ci_id, j.name, j.attempt, j.result, j.started_ms, j.finished_ms, j.queue_ms, j.environment
+		FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE p.workflow <> 'deployment'`) {
 		stored[row[1].(string)] = row
 	}
 	attempts := 0
+	environments := map[int64]any{}
+	for _, repo := range w.Repositories {
+		for _, d := range repo.Deployments {
+			if d.Job != nil {
+				environments[d.Job.ID] = d.Environment
+			}
+		}
+	}
+	checkDeployments(t, s, w)
 	for _, repo := range w.Repositories {
 		for _, u := range repo.Runs {
 			for _, j := range u.Jobs {
@@ -96,7 +109,7 @@ func checkLedger(t *testing.T, s *store.Store, w *githubtest.World) {
 					t.Errorf("attempt %d of run %d is missing", j.ID, u.ID)
 					continue
 				}
-				want := []any{u.ID, itoa(j.ID), j.Name, int64(j.RunAttempt), j.Conclusion, j.Started.UnixMilli(), j.Finished.UnixMilli(), j.Started.Sub(j.Created).Milliseconds()}
+				want := []any{u.ID, itoa(j.ID), j.Name, int64(j.RunAttempt), j.Conclusion, j.Started.UnixMilli(), j.Finished.UnixMilli(), j.Started.Sub(j.Created).Milliseconds(), environments[j.ID]}
 				for i := range want {
 					if row[i] != want[i] {
 						t.Errorf("attempt %d: column %d is %v, want %v", j.ID, i, row[i], want[i])
@@ -107,6 +120,32 @@ func checkLedger(t *testing.T, s *store.Store, w *githubtest.World) {
 	}
 	if len(stored) != attempts {
 		t.Errorf("%d attempts are stored, want %d", len(stored), attempts)
+	}
+}
+
+// checkDeployments holds those that no job made against the truth.
+func checkDeployments(t *testing.T, s *store.Store, w *githubtest.World) {
+	t.Helper()
+	want := map[string][]any{}
+	for _, repo := range w.Repositories {
+		for _, d := range repo.Deployments {
+			if d.Job != nil {
+				continue
+			}
+			row := []any{d.Environment, "running", nil, d.States[0].At.UnixMilli(), nil, d.SHA}
+			if len(d.States) > 1 {
+				row[1], row[2], row[4] = "finished", d.States[1].State, d.States[1].At.UnixMilli()
+			}
+			want["deployment/"+itoa(d.ID)] = row
+		}
+	}
+	got := map[string][]any{}
+	for _, row := range storetest.Table(t, s, `SELECT p.external_id, j.environment, j.state, j.result, j.started_ms, j.finished_ms, p.commit_sha
+		FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE p.workflow = 'deployment'`) {
+		got[row[0].(string)] = row[1:]
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("deployments (-want +got):\n%.2000s", diff)
 	}
 }
 
@@ -129,8 +168,9 @@ func TestSoakReconcileGitHub(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer client.CloseIdle()
+		source := &collect.GitHub{Client: client, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
 		r := &collect.Reconciler{
-			Store: s, Source: &collect.GitHub{Client: client, Now: func() time.Time { return now }}, Since: 60 * 24 * time.Hour,
+			Store: s, Source: source, Since: 60 * 24 * time.Hour,
 			Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 		}
 		if err := r.Pass(t.Context()); err != nil {
@@ -156,6 +196,7 @@ func TestSoakReconcileGitHub(t *testing.T) {
 			t.Fatal(err)
 		}
 		again, stillCounted := hub.Requests()
+		checkDeployments(t, s, w)
 		if n := stillCounted - counted; n > 8 {
 			t.Errorf("the second comparison cost %d requests of %d, want at most 8", n, again-asked)
 		}
@@ -166,3 +207,59 @@ func TestSoakReconcileGitHub(t *testing.T) {
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// A deployment of which no webhook tells is followed until it has ended, also by
+// another replica that goes on; those that have are not asked for again.
+func TestReconcileFollowsDeployments(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		now := time.Now().Truncate(time.Second)
+		w := githubtest.Generate(3, 20, now)
+		hub := githubtest.Serve(t, w, "secret")
+		var log bytes.Buffer
+		replica := func() *collect.Reconciler {
+			client, err := github.NewClient(rest.Config{Base: hub.URL, Secret: "secret", Rate: 1e6, Burst: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(client.CloseIdle)
+			source := &collect.GitHub{Client: client, Repositories: []string{"acme/shop"}, Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return now }}
+			return &collect.Reconciler{Store: s, Source: source, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
+		}
+		r := replica()
+		pass := func() (counted int) {
+			t.Helper()
+			_, before := hub.Requests()
+			if err := r.Pass(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			checkDeployments(t, s, w)
+			_, after := hub.Requests()
+			return after - before
+		}
+		repo := w.Repositories[0]
+		pass()
+		d := &githubtest.Deployment{ID: 1 << 41, Environment: "production", SHA: "abc", States: []githubtest.DeploymentState{{State: "in_progress", At: now}}}
+		repo.Deployments = append(repo.Deployments, d)
+		if n := pass(); n != 3 { // the count, the list, its states
+			t.Errorf("to find a deployment cost %d requests, want 3", n)
+		}
+		if n := pass(); n != 1 {
+			t.Errorf("that nothing happened cost %d requests, want 1", n)
+		}
+		r = replica()
+		now = now.Add(20 * time.Hour)
+		pass()
+		d.States = append(d.States, githubtest.DeploymentState{State: "failure", At: now})
+		pass()
+		if n := pass(); n != 1 {
+			t.Errorf("what has ended cost %d requests, want 1", n)
+		}
+		repo.DeploymentsRefused = true
+		pass()
+		pass()
+		if n := strings.Count(log.String(), "deployments can't be read"); n != 1 {
+			t.Errorf("it is said %d times that deployments can't be read:\n%s", n, log.String())
+		}
+	})
+}

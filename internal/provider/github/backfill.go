@@ -84,7 +84,7 @@ func (c *Client) list(ctx context.Context, repo *repository, w Window) (all []ru
 	seen := map[int64]bool{}
 	for page := 1; page <= mostListed/perPage; page++ {
 		query := url.Values{"created": {w.String()}, "per_page": {strconv.Itoa(perPage)}, "page": {strconv.Itoa(page)}}
-		got, err := c.page(ctx, path, query)
+		got, err := conditional[runsPage](ctx, c, path, query)
 		if err != nil {
 			return nil, err
 		}

@@ -42,7 +42,7 @@ type Client struct {
 // that finds it unchanged.
 type rememberedPage struct {
 	etag string
-	page runsPage
+	page any // as it was decoded
 }
 
 // NewClient returns a client of the API at c.Base (empty: DefaultAPI) with the
@@ -84,8 +84,8 @@ func (c *Client) repository(ctx context.Context, project string) (*repository, e
 	if err != nil {
 		return nil, err
 	}
-	var r repository
-	if _, err := c.api.JSON(ctx, rest.Request{Path: path}, &r); err != nil {
+	r, err := conditional[repository](ctx, c, path, nil)
+	if err != nil {
 		return nil, err
 	}
 	if r.FullName == "" {
@@ -127,22 +127,24 @@ type runsPage struct {
 	Runs  []run `json:"workflow_runs"`
 }
 
-// page asks for a page of the runs that were created in a window. One that
-// has not changed since is not sent again.
-func (c *Client) page(ctx context.Context, path string, query url.Values) (runsPage, error) {
-	r := rest.Request{Path: path, Query: query}
+// conditional asks for a page of a list. One that has not changed since is not
+// sent again.
+func conditional[T any](ctx context.Context, c *Client, path string, query url.Values) (p T, err error) {
 	at := path + "?" + query.Encode()
 	c.mu.Lock()
-	known, have := c.known[at]
+	known := c.known[at]
 	c.mu.Unlock()
-	r.ETag = known.etag
-	var p runsPage
+	was, have := known.page.(T)
+	r := rest.Request{Path: path, Query: query}
+	if have {
+		r.ETag = known.etag
+	}
 	answer, err := c.api.JSON(ctx, r, &p)
 	switch {
 	case err != nil:
-		return runsPage{}, err
+		return p, err
 	case answer.NotModified && have:
-		return known.page, nil
+		return was, nil
 	case answer.ETag != "":
 		c.mu.Lock()
 		if len(c.known) >= remembered {
@@ -152,6 +154,13 @@ func (c *Client) page(ctx context.Context, path string, query url.Values) (runsP
 		c.mu.Unlock()
 	}
 	return p, nil
+}
+
+// forget makes room for other answers.
+func (c *Client) forget(path string, query url.Values) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.known, path+"?"+query.Encode())
 }
 
 // jobs asks for all jobs of a run, those of its earlier attempts too.

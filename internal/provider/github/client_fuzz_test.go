@@ -60,3 +60,52 @@ func FuzzAPIAnswers(f *testing.F) {
 		}
 	})
 }
+
+// Whatever it answers of deployments, what comes of it is valid, or an error.
+func FuzzDeployments(f *testing.F) {
+	const log = "https://ci.example/acme/shop/actions/runs/1/job/2"
+	f.Add(`[{"id":7,"environment":"p","sha":"a","created_at":"2026-11-20T10:00:00Z"}]`, `[{"state":"success","created_at":"2026-11-20T10:00:00Z","log_url":"`+log+`"}]`, `{"id":2,"run_id":1,"name":"d","status":"completed","conclusion":"success"}`)
+	f.Add(`[{"id":7,"environment":"p"},{"id":7},null,{"id":-1}]`, `[{"state":"inactive"},{"state":"x"},{"state":"in_progress","log_url":"https://elsewhere.example"},null]`, `null`)
+	f.Add(`[{"id":7,"environment":"\u0000"}]`, `[{"state":"success"}]`, `{}`)
+	f.Fuzz(func(t *testing.T, list, states, job string) {
+		if !utf8.ValidString(list) || !utf8.ValidString(states) || !utf8.ValidString(job) {
+			return
+		}
+		client := answering(t, func(path string) string {
+			switch {
+			case strings.HasSuffix(path, "/deployments"):
+				return list
+			case strings.HasSuffix(path, "/statuses"):
+				return states
+			case strings.Contains(path, "/actions/jobs/"):
+				return job
+			}
+			return `{"full_name":"acme/shop","html_url":"https://ci.example/acme/shop"}`
+		})
+		all, err := client.Deployments(t.Context(), "acme/shop", time.Time{})
+		if err != nil {
+			return
+		}
+		for _, l := range all {
+			reports, _, err := client.Deployment(t.Context(), l)
+			if err != nil {
+				continue
+			}
+			for i := range reports {
+				holds(t, &reports[i])
+			}
+		}
+	})
+}
+
+// answering is a client of a GitHub that answers each path with a text.
+func answering(t *testing.T, answer func(path string) string) *github.Client {
+	t.Helper()
+	c := rest.Config{Base: "https://ci.example", Secret: "x", Rate: 1e6, Burst: 1e6, Tries: 1, Sleep: func(context.Context, time.Duration) error { return nil }}
+	c.Transport = transport(func(r *http.Request) string { return answer(r.URL.Path) })
+	client, err := github.NewClient(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}

@@ -18,8 +18,11 @@ type World struct {
 
 // A Repository is one of them.
 type Repository struct {
-	FullName string
-	Runs     []*Run // in order of creation
+	FullName    string
+	Runs        []*Run        // in order of creation
+	Deployments []*Deployment // likewise
+	// DeploymentsRefused: the token may not read them.
+	DeploymentsRefused bool
 }
 
 // A Run is one run of a workflow with all its attempts.
@@ -37,6 +40,21 @@ type Job struct {
 	Name, Conclusion           string
 	RunAttempt                 int
 	Created, Started, Finished time.Time
+}
+
+// A Deployment is one that a job made, or somebody by the API.
+type Deployment struct {
+	ID               int64
+	Environment, SHA string
+	Run              *Run // of the job
+	Job              *Job // nil: none made it
+	States           []DeploymentState
+}
+
+// A DeploymentState is what a deployment came to at an instant.
+type DeploymentState struct {
+	State string
+	At    time.Time
 }
 
 // Attempts is how often the run ran.
@@ -84,8 +102,33 @@ func Generate(seed uint64, n int, end time.Time) *World {
 		}
 		u.settle()
 		repo.Runs = append(repo.Runs, u)
+		repo.deploy(&id, u, random.IntN(10))
 	}
 	return &World{Repositories: []*Repository{repo}}
+}
+
+// deploy makes a deployment of each attempt of a job of some runs, and now and
+// then one that nobody's job makes and that goes on for a while.
+func (r *Repository) deploy(id *int64, u *Run, chance int) {
+	states := func(begin, end time.Time, last string) []DeploymentState {
+		return []DeploymentState{{"in_progress", begin}, {last, end}}
+	}
+	switch {
+	case chance < 3:
+		for _, j := range u.Jobs {
+			if j.Name == "test (2)" {
+				*id++
+				r.Deployments = append(r.Deployments, &Deployment{*id, "staging", u.SHA, u, j, states(j.Started, j.Finished, j.Conclusion)})
+			}
+		}
+	case chance == 3:
+		*id++
+		r.Deployments = append(r.Deployments, &Deployment{*id, "production", u.SHA, nil, nil, states(u.Created, u.Created.Add(90*time.Second), "success")})
+	}
+	if n := len(r.Deployments); chance == 3 && n > 1 { // the one before is replaced
+		d := r.Deployments[n-2]
+		d.States = append(d.States, DeploymentState{"inactive", u.Created.Add(91 * time.Second)})
+	}
 }
 
 // rerun runs the failed jobs again, and they pass.
@@ -160,6 +203,42 @@ func (j *Job) json(u *Run) object {
 	}
 }
 
+func (d *Deployment) created() time.Time { return d.States[0].At }
+
+func (d *Deployment) json() object {
+	return object{
+		"id": d.ID, "sha": d.SHA, "ref": "main", "task": "deploy", "environment": d.Environment, "original_environment": d.Environment,
+		"created_at": stamp(d.created()), "updated_at": stamp(d.States[len(d.States)-1].At),
+	}
+}
+
+// log is where GitHub says that the output of the job is.
+func (d *Deployment) log(r *Repository) string {
+	if d.Job == nil {
+		return ""
+	}
+	return fmt.Sprintf("https://github.example/%s/actions/runs/%d/job/%d", r.FullName, d.Run.ID, d.Job.ID)
+}
+
+func (d *Deployment) status(r *Repository, i int) object {
+	s := d.States[i]
+	return object{"id": d.ID*10 + int64(i), "state": s.State, "environment": d.Environment, "created_at": stamp(s.At), "updated_at": stamp(s.At), "log_url": d.log(r), "target_url": d.log(r)}
+}
+
+// event is the body of the webhook that tells of a state.
+func (d *Deployment) event(r *Repository, i int) object {
+	e := object{"action": "created", "deployment": d.json(), "deployment_status": d.status(r, i), "repository": r.json(), "workflow_run": nil, "check_run": nil}
+	if d.Job != nil {
+		e["workflow_run"] = d.Run.json(r, d.Job.RunAttempt)
+		check := object{"id": d.Job.ID, "name": d.Job.Name, "status": "in_progress", "conclusion": nil, "started_at": stamp(d.Job.Started), "completed_at": nil}
+		if i > 0 {
+			check["status"], check["conclusion"], check["completed_at"] = "completed", d.Job.Conclusion, stamp(d.Job.Finished)
+		}
+		e["check_run"] = check
+	}
+	return e
+}
+
 // A Delivery is a webhook as GitHub sends it.
 type Delivery struct {
 	ID, Event string
@@ -167,7 +246,7 @@ type Delivery struct {
 }
 
 // Deliveries are the webhooks of all that happened: the end of each job and of
-// each attempt of a run.
+// each attempt of a run, and each state of a deployment.
 func (w *World) Deliveries() (all []Delivery) {
 	add := func(event string, body object) {
 		text, err := json.Marshal(body)
@@ -183,6 +262,11 @@ func (w *World) Deliveries() (all []Delivery) {
 			}
 			for attempt := 1; attempt <= u.Attempts(); attempt++ {
 				add("workflow_run", object{"action": "completed", "workflow": object{"name": u.Workflow}, "workflow_run": u.json(r, attempt), "repository": r.json()})
+			}
+		}
+		for _, d := range r.Deployments {
+			for i := range d.States {
+				add("deployment_status", d.event(r, i))
 			}
 		}
 	}

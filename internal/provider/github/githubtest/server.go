@@ -115,11 +115,19 @@ func (s *Server) repository(w http.ResponseWriter, r *http.Request, repo *Reposi
 		s.write(w, r, repo.json())
 		return
 	}
+	if parts[0] == "deployments" {
+		s.deployments(w, r, repo, parts[1:])
+		return
+	}
 	if len(parts) == 2 {
 		s.list(w, r, repo)
 		return
 	}
 	id, _ := strconv.ParseInt(parts[2], 10, 64)
+	if parts[1] == "jobs" {
+		s.job(w, r, repo, id)
+		return
+	}
 	u := repo.Find(id)
 	switch {
 	case u == nil:
@@ -134,6 +142,46 @@ func (s *Server) repository(w http.ResponseWriter, r *http.Request, repo *Reposi
 		from, until := pageOf(r, len(jobs))
 		s.write(w, r, object{"total_count": len(jobs), "jobs": jobs[from:until]})
 	}
+}
+
+func (s *Server) job(w http.ResponseWriter, r *http.Request, repo *Repository, id int64) {
+	for _, u := range repo.Runs {
+		for _, j := range u.Jobs {
+			if j.ID == id {
+				s.write(w, r, j.json(u))
+				return
+			}
+		}
+	}
+	fail(w, http.StatusNotFound, "Not Found")
+}
+
+// deployments answers with a page of them, or with the states of one, each the
+// newest first.
+func (s *Server) deployments(w http.ResponseWriter, r *http.Request, repo *Repository, parts []string) {
+	if repo.DeploymentsRefused {
+		fail(w, http.StatusForbidden, "Resource not accessible by personal access token")
+		return
+	}
+	all := []object{}
+	if len(parts) == 0 {
+		for _, d := range slices.Backward(repo.Deployments) {
+			all = append(all, d.json())
+		}
+		from, until := pageOf(r, len(all))
+		s.write(w, r, all[from:until])
+		return
+	}
+	id, _ := strconv.ParseInt(parts[0], 10, 64)
+	i := slices.IndexFunc(repo.Deployments, func(d *Deployment) bool { return d.ID == id })
+	if i < 0 {
+		fail(w, http.StatusNotFound, "Not Found")
+		return
+	}
+	for n := range slices.Backward(repo.Deployments[i].States) {
+		all = append(all, repo.Deployments[i].status(repo, n))
+	}
+	s.write(w, r, all)
 }
 
 // list answers with the runs that were created in the window asked for, the
