@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func newTarget(f *testing.F) target {
 		if _, err := s.Save(f.Context(), r); err != nil {
 			f.Fatal(err)
 		}
-		d := store.Delivery{Provider: "gitlab", Key: fmt.Sprint(i), Body: []byte("{}")}
+		d := store.Delivery{Provider: "gitlab", Key: strconv.Itoa(i), Body: []byte("{}")}
 		if err := s.Receive(f.Context(), d); err != nil {
 			f.Fatal(err)
 		}

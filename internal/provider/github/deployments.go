@@ -105,9 +105,9 @@ func (c *Client) Deployment(ctx context.Context, l Deployed) (reports []ci.Repor
 		}
 	}
 	d := Dialect{Provider: "github"}
-	for i := len(statuses) - 1; i >= 0; i-- { // the API has the newest first
+	for _, s := range slices.Backward(statuses) { // the API has the newest first
 		e := deploymentEvent{Deployment: l.deployment, Repository: l.repo}
-		e.Status.State, e.Status.CreatedAt = statuses[i].State, statuses[i].CreatedAt
+		e.Status.State, e.Status.CreatedAt = s.State, s.CreatedAt
 		r, tells := e.report(d)
 		if !tells {
 			continue
