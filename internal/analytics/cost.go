@@ -19,7 +19,7 @@ const (
 	ByProject = "project"
 	ByJob     = "job"
 	ByGroup   = "group" // the first part of the project's path
-	ByTeam    = "team"  // that the project belongs to, where POST /save_project_info said so
+	ByTeam    = "team"  // that the project belongs to, as its settings or else POST /save_project_info said
 	ByRunner  = "runner"
 )
 
@@ -186,7 +186,7 @@ func (c *Costs) addDay(v *sieve, found map[projectJob]*minutesOf) {
 // teamsOf are the teams of projects, by the projects' ids.
 func teamsOf(ctx context.Context, read *store.Reading) (map[int64]string, error) {
 	all := map[int64]string{}
-	err := read.Rows(ctx, "SELECT id, team FROM projects WHERE team IS NOT NULL", nil, func(scan store.Scan) error {
+	err := read.Rows(ctx, "SELECT id, COALESCE(decided_team, team) FROM projects WHERE COALESCE(decided_team, team) IS NOT NULL", nil, func(scan store.Scan) error {
 		var id int64
 		var team string
 		err := scan(&id, &team)

@@ -37,7 +37,7 @@ type projectView struct {
 
 func projectViewOf(p *store.Project) projectView {
 	v := projectView{
-		Project: p.Name, DefaultBranch: said(p.DefaultBranch), Team: said(p.Team),
+		Project: p.Name, DefaultBranch: said(p.DefaultBranch), Team: said(p.Team()),
 		E2eJobs: p.E2eJobs, Schedules: p.Schedules, Packages: p.Packages,
 	}
 	if p.Number != 0 {

@@ -23,6 +23,7 @@ type settingsView struct {
 }
 
 type inForceView struct {
+	Team       *string   `json:"team"` // null: nobody has said
 	Phases     ci.Phases `json:"phases"`
 	LateAfterS float64   `json:"late_after_s"`
 }
@@ -47,7 +48,7 @@ func (a *API) settingsOf(r *http.Request, project store.Project) (settingsView, 
 	}
 	pending, err := a.store.Pending(r.Context(), project)
 	by := settings.Definitions(a.store.ServerDefinitions())
-	return settingsView{project.Name, settings, inForceView{by.Phases, by.LateAfter.Seconds()}, pending}, err
+	return settingsView{project.Name, settings, inForceView{said(project.Team()), by.Phases, by.LateAfter.Seconds()}, pending}, err
 }
 
 // putSettings puts settings in the place of those that a project has.
@@ -71,7 +72,7 @@ func (a *API) putSettings(w http.ResponseWriter, r *http.Request) error {
 	if err := a.store.SetSettings(r.Context(), project, settings); err != nil {
 		return err
 	}
-	project.DefaultBranch, project.Team = settings.DefaultBranch, settings.Team
+	project.DefaultBranch, project.DecidedTeam = settings.DefaultBranch, settings.Team
 	v, err := a.settingsOf(r, project)
 	if err != nil {
 		return err

@@ -22,12 +22,12 @@ func TestSettings(t *testing.T) {
 			return `{"project":"acme/shop","pipeline":{"id":` + id + `,"ref":"trunk"},"jobs":[{"id":"1","name":"load test","stage":"x","started_at":"2026-11-20T10:00:00Z"}]}`
 		}
 		f.post(t, report("1"), http.StatusCreated)
-		const server = `"in_force":{"phases":[{"name":"build","stages":["build"],"jobs":["build-e2e"]},{"name":"e2e","stages":["test","e2e"],"not_jobs":["coverage","e2e-lint","e2e:lint","unit"]}],"late_after_s":60},"pending":0}`
+		const server = `"in_force":{"team":null,"phases":[{"name":"build","stages":["build"],"jobs":["build-e2e"]},{"name":"e2e","stages":["test","e2e"],"not_jobs":["coverage","e2e-lint","e2e:lint","unit"]}],"late_after_s":60},"pending":0}`
 		if diff := cmp.Diff(`{"project":"acme/shop","settings":{},`+server+"\n", f.get(t, path, http.StatusOK)); diff != "" {
 			t.Errorf("before (-want +got):\n%s", diff)
 		}
 		const mine = `{"default_branch":"trunk","phases":[{"name":"load","jobs":["load*"]}],"milestones":[{"name":"loaded","phase":"load","at":"finish"}],"objectives":[{"metric":"wall","percentile":0.8,"max_s":720}]}`
-		want := `{"project":"acme/shop","settings":` + mine + `,"in_force":{"phases":[{"name":"load","jobs":["load*"]}],"late_after_s":60},"pending":1}` + "\n"
+		want := `{"project":"acme/shop","settings":` + mine + `,"in_force":{"team":null,"phases":[{"name":"load","jobs":["load*"]}],"late_after_s":60},"pending":1}` + "\n"
 		got, _ := f.do(t, http.MethodPut, path, "application/json", mine, http.StatusOK)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("put (-want +got):\n%s", diff)
@@ -67,5 +67,41 @@ func TestSettings(t *testing.T) {
 			t.Errorf("after mistakes (-want +got):\n%s", diff)
 		}
 		f.get(t, "/api/v1/project/settings?project=nobody", http.StatusNotFound)
+	})
+}
+
+// The team that people decided stands before the one that clients tell,
+// whichever came last; without it the told one counts, and is never lost.
+func TestTeamOfAProject(t *testing.T) {
+	t.Parallel()
+	const path = "/api/v1/project/settings?project=acme/shop"
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		f := serveOn(t, s)
+		tell := func(team string) {
+			f.do(t, http.MethodPost, "/save_project_info", "application/json", `{"team":"`+team+`","project_id":1,"project_name":"acme/shop","all_e2e_jobs":[],"schedules":[],"packages":{}}`, http.StatusOK)
+		}
+		put := func(body string) { f.do(t, http.MethodPut, path, "application/json", body, http.StatusOK) }
+		is := func(team, decided string) {
+			t.Helper()
+			got := decode[struct {
+				Settings struct{ Team string }
+				InForce  struct{ Team string } `json:"in_force"`
+			}](t, f.get(t, path, http.StatusOK))
+			shown := decode[struct{ Team string }](t, f.get(t, "/api/v1/project?project=acme/shop", http.StatusOK))
+			view := storetest.Table(t, s, "SELECT team FROM ci_projects")
+			if got.InForce.Team != team || shown.Team != team || view[0][0] != team || got.Settings.Team != decided {
+				t.Errorf("in force is %s, shown %s, in the view %v, decided %q; want %s and %q", got.InForce.Team, shown.Team, view, got.Settings.Team, team, decided)
+			}
+		}
+		tell("shop")
+		is("shop", "")
+		put(`{"keep_days":30}`)
+		is("shop", "")
+		put(`{"team":"payments"}`)
+		is("payments", "payments")
+		tell("till")
+		is("payments", "payments")
+		put(`{}`)
+		is("till", "")
 	})
 }

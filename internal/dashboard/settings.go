@@ -127,6 +127,9 @@ func (d *Dashboard) showSettings(w http.ResponseWriter, r *http.Request, v *view
 		branches = c.Refs
 	}
 	f.layOut(q, s, server, branches, wrong)
+	if told := v.project.ToldTeam; told != "" {
+		f.General[1].Hint += " Empty: " + told + ", as POST /save_project_info told."
+	}
 	if f.Preview, err = d.previewSettings(ctx, v, s, wrong); err != nil {
 		return err
 	}

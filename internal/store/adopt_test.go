@@ -213,8 +213,8 @@ func TestAdoptionOfProjects(t *testing.T) {
 	adopt(t, store.Config{Database: database})
 	s := storetest.Open(t, database)
 	for _, want := range []store.Project{
-		{Name: "acme/shop", Team: "web", Number: 7, E2eJobs: []string{"e2e 1", `"e2e" 2`}, Schedules: []ci.Schedule{{Name: "nightly", IsActive: true}, {Name: "weekly"}}, Packages: map[string]string{"cypress": "13.1", "playwright": "1.40"}},
-		{Name: "only/here", Team: "web", Number: 9},
+		{Name: "acme/shop", ToldTeam: "web", Number: 7, E2eJobs: []string{"e2e 1", `"e2e" 2`}, Schedules: []ci.Schedule{{Name: "nightly", IsActive: true}, {Name: "weekly"}}, Packages: map[string]string{"cypress": "13.1", "playwright": "1.40"}},
+		{Name: "only/here", ToldTeam: "web", Number: 9},
 		{Name: "group/p1"},
 	} {
 		got, err := s.Project(t.Context(), want.Name)

@@ -39,7 +39,7 @@ func (s *Store) Export(ctx context.Context, after Position) (all []ci.Report, la
 		if l := byKey[k]; l != nil { // deleted by hand just now
 			// To tell the rows of legacy reports apart, for which any definitions
 			// will do: what follows from them is not exported.
-			l.rec.Derive(s.byDefault.Definitions, l.branchInForce)
+			l.rec.Derive(s.byDefault.Load().Definitions, l.branchInForce)
 			all = append(all, l.rec.Export(l.branchInForce))
 		}
 	}
@@ -75,13 +75,13 @@ func (s *Store) CountPipelines(ctx context.Context) (n int64, err error) {
 // ImportProject adds what is known of a project elsewhere. What is known here
 // stays.
 func (s *Store) ImportProject(ctx context.Context, p Project) error {
-	told := ci.Project{Name: p.Name, Number: p.Number, Team: p.Team, E2eJobs: p.E2eJobs, Schedules: p.Schedules, Packages: p.Packages}
+	told := ci.Project{Name: p.Name, Number: p.Number, Team: p.ToldTeam, E2eJobs: p.E2eJobs, Schedules: p.Schedules, Packages: p.Packages}
 	if err := told.Validate(); err != nil {
 		return err
 	}
 	known, err := s.Project(ctx, p.Name)
 	if err == nil { // only what is not known here
-		if known.Team != "" {
+		if known.ToldTeam != "" {
 			told.Team = ""
 		}
 		if known.Number != 0 {

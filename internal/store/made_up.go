@@ -19,7 +19,7 @@ func (s *Store) MarkDemo(ctx context.Context, names []string) error {
 		if _, err := s.execute(ctx, "INSERT INTO projects (name, is_demo) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", name, true); err != nil {
 			return fmt.Errorf("make a project: %w", err)
 		}
-		p := project{by: s.byDefault}
+		p := project{by: s.byDefault.Load()}
 		var isDemo bool
 		err := s.readOne(ctx, "SELECT id, is_demo FROM projects WHERE name = $1", []any{name}, &p.id, &isDemo)
 		switch {

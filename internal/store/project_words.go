@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -14,12 +15,17 @@ type Project struct {
 	ID            int64
 	Name          string
 	DefaultBranch string // empty: nobody has said which
-	Team          string // empty: nobody has said whose it is
+	ToldTeam      string // whose it is, as a client told; empty: none did
+	DecidedTeam   string // the same, as people decided; empty: nobody has
 	Number        int64  // the CI's own; 0: nobody has said
 	E2eJobs       []string
 	Schedules     []ci.Schedule
 	Packages      map[string]string // versions by name
 }
+
+// Team is whose the project is: what people decided stands before what clients
+// told. Empty: nobody has said.
+func (p *Project) Team() string { return cmp.Or(p.DecidedTeam, p.ToldTeam) }
 
 // SaveProject keeps what a client told of a project. An empty list leaves the
 // stored one as it is. The error is an *ci.InvalidError or ErrAway.
@@ -67,7 +73,7 @@ func listText(list any, n int) (any, error) {
 	return string(text), nil
 }
 
-const projectColumns = "id, name, default_branch, team, ci_number, e2e_jobs, schedules, packages"
+const projectColumns = "id, name, default_branch, team, decided_team, ci_number, e2e_jobs, schedules, packages"
 
 // Projects returns up to limit projects in order of their names, as the
 // database sorts text, from the one after the named on.
@@ -94,12 +100,12 @@ func (s *Store) Project(ctx context.Context, name string) (p Project, err error)
 }
 
 func scanProject(rows *sql.Rows) (p Project, err error) {
-	var branch, team, jobs, schedules, packages sql.NullString
+	var branch, told, decided, jobs, schedules, packages sql.NullString
 	var number sql.NullInt64
-	if err := rows.Scan(&p.ID, &p.Name, &branch, &team, &number, &jobs, &schedules, &packages); err != nil {
+	if err := rows.Scan(&p.ID, &p.Name, &branch, &told, &decided, &number, &jobs, &schedules, &packages); err != nil {
 		return p, err
 	}
-	p.DefaultBranch, p.Team, p.Number = branch.String, team.String, number.Int64
+	p.DefaultBranch, p.ToldTeam, p.DecidedTeam, p.Number = branch.String, told.String, decided.String, number.Int64
 	for _, list := range []struct {
 		text sql.NullString
 		into any

@@ -56,6 +56,13 @@ func (c *projectCache) forget(name string) {
 	delete(c.byName, name)
 }
 
+// forgetAll is forget for each project.
+func (c *projectCache) forgetAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byName = nil
+}
+
 // resolve returns the projects of the batch, making those that are new: in a
 // transaction of its own and in order of their names, so that writers can't
 // wait for each other in a circle.
@@ -113,7 +120,7 @@ func (s *Store) namelessProject(ctx context.Context) (p project, err error) {
 			err = s.db.writer.QueryRowContext(ctx, find).Scan(&id)
 		}
 	}
-	return project{id: id.Int64, by: s.byDefault}, err
+	return project{id: id.Int64, by: s.byDefault.Load()}, err
 }
 
 var insertProjectsStatement = statement{projectsTable, projectsTable.insert("%s") + " ORDER BY name ON CONFLICT (name) DO NOTHING"}

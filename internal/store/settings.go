@@ -37,12 +37,34 @@ func (s *Store) serverDefinitions(ctx context.Context) (*inForce, error) {
 	by = settings.Definitions(by)
 	if d := s.config.Definitions; d != nil && (kept == "" || d.Hash() != by.Hash()) {
 		by = *d
-		settings = ci.Settings{Phases: d.Phases, LateAfterS: new(d.LateAfter.Seconds())}
-		if err := s.keepSettings(ctx, s.db.writer, ofServer, settings); err != nil {
+		if err := s.keepSettings(ctx, s.db.writer, ofServer, settingsOf(by)); err != nil {
 			return nil, err
 		}
 	}
 	return &inForce{by, by.Hash()}, nil
+}
+
+func settingsOf(by ci.Definitions) ci.Settings {
+	return ci.Settings{Phases: by.Phases, LateAfterS: new(by.LateAfter.Seconds())}
+}
+
+// KeepDefinitions makes valid definitions those of the server, where none was
+// started on this database yet. It tells whether they are in force.
+func (s *Store) KeepDefinitions(ctx context.Context, by ci.Definitions) (bool, error) {
+	hash := by.Hash()
+	if hash == s.byDefault.Load().hash {
+		return true, nil
+	}
+	kept, err := s.keptSettings(ctx, ofServer)
+	if err != nil || kept != "" {
+		return false, err
+	}
+	if err := s.keepSettings(ctx, s.db.writer, ofServer, settingsOf(by)); err != nil {
+		return false, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	s.byDefault.Store(&inForce{by, hash})
+	s.projects.forgetAll()
+	return true, nil
 }
 
 func (s *Store) keptSettings(ctx context.Context, id int64) (text string, err error) {
@@ -70,17 +92,17 @@ func (s *Store) keepSettings(ctx context.Context, db execer, id int64, settings 
 // definitionsOf are those of a project with these settings.
 func (s *Store) definitionsOf(name, settings string) *inForce {
 	if settings == "" {
-		return s.byDefault
+		return s.byDefault.Load()
 	}
 	var own ci.Settings
 	if err := json.Unmarshal([]byte(settings), &own); err != nil {
 		s.config.Log.Error("the settings of a project can't be read; it is as the server was started", "project", name, "error", err)
-		return s.byDefault
+		return s.byDefault.Load()
 	}
-	by := own.Definitions(s.byDefault.Definitions)
+	by := own.Definitions(s.byDefault.Load().Definitions)
 	hash := by.Hash()
-	if hash == s.byDefault.hash {
-		return s.byDefault
+	if hash == s.byDefault.Load().hash {
+		return s.byDefault.Load()
 	}
 	one, _ := s.definitions.LoadOrStore(hash, &inForce{by, hash})
 	return one.(*inForce) //nolint:forcetypeassert // nothing else is in there
@@ -90,7 +112,7 @@ func (s *Store) definitionsOf(name, settings string) *inForce {
 func (s *Store) DefinitionsOf(ctx context.Context, project string) (ci.Definitions, error) {
 	p, err := s.Project(ctx, project)
 	if errors.Is(err, ErrUnknown) {
-		return s.byDefault.Definitions, nil
+		return s.byDefault.Load().Definitions, nil
 	}
 	if err != nil {
 		return ci.Definitions{}, err
@@ -100,7 +122,7 @@ func (s *Store) DefinitionsOf(ctx context.Context, project string) (ci.Definitio
 }
 
 // ServerDefinitions are those in force for projects without their own.
-func (s *Store) ServerDefinitions() ci.Definitions { return s.byDefault.Definitions }
+func (s *Store) ServerDefinitions() ci.Definitions { return s.byDefault.Load().Definitions }
 
 // Settings returns what was decided on a project; empty: nothing.
 func (s *Store) Settings(ctx context.Context, p Project) (settings ci.Settings, err error) {
@@ -108,12 +130,12 @@ func (s *Store) Settings(ctx context.Context, p Project) (settings ci.Settings, 
 	if err == nil && text != "" {
 		err = json.Unmarshal([]byte(text), &settings)
 	}
-	settings.DefaultBranch, settings.Team = p.DefaultBranch, p.Team
+	settings.DefaultBranch, settings.Team = p.DefaultBranch, p.DecidedTeam
 	return settings, err
 }
 
 // SetSettings puts valid settings of a project in the place of those that it
-// has. Other replicas take them within a minute; rows that are there are
+// has; a team that clients told stays, and counts where none was decided. Other replicas take them within a minute; rows that are there are
 // derived again in the background (see Recompute).
 func (s *Store) SetSettings(ctx context.Context, p Project, settings ci.Settings) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
@@ -123,7 +145,7 @@ func (s *Store) SetSettings(ctx context.Context, p Project, settings ci.Settings
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	defer func() { _ = tx.Rollback() }() // no-op once committed
-	if _, err := tx.ExecContext(ctx, "UPDATE projects SET default_branch = $1, team = $2 WHERE id = $3", nullText(settings.DefaultBranch), nullText(settings.Team), p.ID); err != nil {
+	if _, err := tx.ExecContext(ctx, "UPDATE projects SET default_branch = $1, decided_team = $2 WHERE id = $3", nullText(settings.DefaultBranch), nullText(settings.Team), p.ID); err != nil {
 		return fmt.Errorf("%w: set the default branch and the team: %w", ErrAway, err)
 	}
 	if err := s.keepSettings(ctx, tx, p.ID, settings); err != nil {

@@ -88,8 +88,8 @@ type Store struct {
 	config      Config
 	engine      engine
 	db          *pools
-	byDefault   *inForce // for projects without settings of their own
-	definitions sync.Map // *inForce of other projects, by hash
+	byDefault   atomic.Pointer[inForce] // for projects without settings of their own
+	definitions sync.Map                // *inForce of other projects, by hash
 	opened      time.Time
 	projects    projectCache
 	pending     pendingCount
@@ -137,7 +137,9 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		err = s.prepareBatch(ctx)
 	}
 	if err == nil {
-		s.byDefault, err = s.serverDefinitions(ctx)
+		var by *inForce
+		by, err = s.serverDefinitions(ctx)
+		s.byDefault.Store(by)
 	}
 	if err != nil {
 		err = engine.blame(address, err)

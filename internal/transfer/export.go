@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -24,7 +25,7 @@ func Export(ctx context.Context, s *store.Store, w io.Writer, now time.Time, pro
 	e.out.SetEscapeHTML(false)
 	total, err := s.CountPipelines(ctx)
 	if err == nil {
-		err = e.out.Encode(line{Export: &header{Version, now.UTC(), total, s.ServerDefinitions().Hash()}})
+		err = e.out.Encode(line{Export: &header{Version, now.UTC(), total, settingsOf(s.ServerDefinitions())}})
 	}
 	if err == nil {
 		err = e.projects(ctx)
@@ -47,6 +48,10 @@ func Export(ctx context.Context, s *store.Store, w io.Writer, now time.Time, pro
 	return e.totals, nil
 }
 
+func settingsOf(by ci.Definitions) *ci.Settings {
+	return &ci.Settings{Phases: by.Phases, LateAfterS: new(by.LateAfter.Seconds())}
+}
+
 type exporter struct {
 	store  *store.Store
 	out    *json.Encoder
@@ -66,8 +71,8 @@ func (e *exporter) projects(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			settings = settings.Kept()
-			l := line{Project: &project{p.Name, p.DefaultBranch, p.Team, p.Number, p.E2eJobs, p.Schedules, p.Packages, nil}}
+			settings.DefaultBranch = "" // stands beside them
+			l := line{Project: &project{p.Name, p.DefaultBranch, p.ToldTeam, p.Number, p.E2eJobs, p.Schedules, p.Packages, nil}}
 			if !reflect.ValueOf(settings).IsZero() {
 				l.Project.Settings = &settings
 			}

@@ -114,10 +114,12 @@ func (run *importRun) take(ctx context.Context, n int64, text []byte) error {
 		return ErrNewer
 	case l.Export != nil:
 		run.total = l.Export.Pipelines
-		if d := l.Export.Derived; d != "" && d != run.Store.ServerDefinitions().Hash() {
-			run.Tell("The export's server had other phases than this one has. Phases are derived by this one's; give it the same settings to have the same.")
+		err := run.define(ctx, l.Export.Settings)
+		if _, invalid := errors.AsType[*ci.InvalidError](err); invalid {
+			run.refuse(n, err)
+			return nil
 		}
-		return nil
+		return err
 	case l.End != nil:
 		run.got.Whole = true
 		return nil
@@ -132,6 +134,36 @@ func (run *importRun) take(ctx context.Context, n int64, text []byte) error {
 	return run.flush(ctx, n)
 }
 
+// define has this database derive as the export's server did. Where a server
+// was started on it already, that one's definitions hold.
+func (run *importRun) define(ctx context.Context, settings *ci.Settings) error {
+	if settings == nil {
+		return nil
+	}
+	by := settings.Definitions(ci.DefaultDefinitions())
+	if err := by.Validate(); err != nil {
+		return fmt.Errorf("the export's phases: %w", err)
+	}
+	same, err := run.Store.KeepDefinitions(ctx, by)
+	if err != nil {
+		return err
+	}
+	usual := ci.DefaultDefinitions()
+	if same && by.Hash() == usual.Hash() {
+		return nil
+	}
+	phases, err := json.Marshal(by.Phases)
+	if err != nil {
+		return fmt.Errorf("write the phases: %w", err)
+	}
+	said := "They are in force here until a server is started: start it with the same, as in"
+	if !same {
+		said = "Phases are derived by those of the server that was started here. To have the same, start it as in"
+	}
+	run.Tell("The export's server was started with phases of its own. %s\n  serve --phases '%s' --late-after %s", said, phases, by.LateAfter)
+	return nil
+}
+
 // saver is what saves a line.
 func (run *importRun) saver(l *line) queued {
 	switch {
@@ -139,7 +171,7 @@ func (run *importRun) saver(l *line) queued {
 		p := l.Project
 		return queued{count: &run.got.Projects, save: func(ctx context.Context) error {
 			told := store.Project{
-				Name: p.Name, DefaultBranch: p.DefaultBranch, Team: p.Team, Number: p.Number, E2eJobs: p.E2eJobs, Schedules: p.Schedules, Packages: p.Packages,
+				Name: p.Name, DefaultBranch: p.DefaultBranch, ToldTeam: p.Team, Number: p.Number, E2eJobs: p.E2eJobs, Schedules: p.Schedules, Packages: p.Packages,
 			}
 			if err := run.Store.ImportProject(ctx, told); err != nil || p.Settings == nil {
 				return err
@@ -172,7 +204,7 @@ func (run *importRun) settle(ctx context.Context, p *project) error {
 		return err
 	}
 	settings := *p.Settings
-	settings.DefaultBranch, settings.Team, decided = decided.DefaultBranch, decided.Team, decided.Kept()
+	settings.DefaultBranch, decided.DefaultBranch = decided.DefaultBranch, "" // it came with the project
 	if !reflect.ValueOf(decided).IsZero() {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -22,14 +23,15 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/transfer"
 )
 
-// After a move every view is as it was, ids aside, and what comes later gives
-// the same on both sides: the ranks of all words have moved, too.
+// After a move every view is as it was, ids aside, and so is what people decided
+// on projects and what the server was started with. What comes later gives the
+// same on both sides: the ranks of all words have moved, too.
 func TestMove(t *testing.T) {
 	t.Parallel()
 	for name, target := range map[string]func(testing.TB) string{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			from, to := storetest.Open(t, storetest.SQLite(t)), storetest.Open(t, target(t))
+			from, to := startedWith(t, storetest.SQLite(t), "deploy*"), storetest.Open(t, target(t))
 			before, after := mixture()
 			save(t, from, before)
 			tellProjects(t, from)
@@ -43,11 +45,62 @@ func TestMove(t *testing.T) {
 					t.Fatalf("import: %+v, %v", got, err)
 				}
 				sameViews(t, from, to)
+				sameDecisions(t, from, to)
 			}
 			save(t, from, after)
 			save(t, to, after)
 			sameViews(t, from, to)
 		})
+	}
+}
+
+// startedWith opens a store as a server with a phase of its own does.
+func startedWith(t *testing.T, database, jobs string) *store.Store {
+	t.Helper()
+	by := ci.Definitions{Phases: ci.Phases{{Name: "all", Jobs: []string{"*"}, NotJobs: []string{jobs}}, {Name: "deploy", Jobs: []string{jobs}}}, LateAfter: 90 * time.Second}
+	s, err := store.Open(t.Context(), store.Config{Database: database, Definitions: &by})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func sameDecisions(t *testing.T, from, to *store.Store) {
+	t.Helper()
+	if diff := cmp.Diff(from.ServerDefinitions(), to.ServerDefinitions()); diff != "" {
+		t.Errorf("the server's definitions (-before +after):\n%s", diff)
+	}
+	all, err := from.Projects(t.Context(), "", store.MaxPage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range all {
+		p := &all[i]
+		q, err := to.Project(t.Context(), p.Name)
+		before, err1 := from.Settings(t.Context(), *p)
+		after, err2 := to.Settings(t.Context(), q)
+		if err := errors.Join(err, err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if p.ID, q.ID = 0, 0; !cmp.Equal(*p, q) || !cmp.Equal(before, after) {
+			t.Errorf("%+v with %+v became %+v with %+v", *p, before, q, after)
+		}
+	}
+}
+
+// Where a server was started already, its phases hold, and whoever imports is
+// told how to have the others.
+func TestMoveToAServerOfOtherPhases(t *testing.T) {
+	t.Parallel()
+	from, to := startedWith(t, storetest.SQLite(t), "deploy*"), startedWith(t, storetest.SQLite(t), "ship*")
+	said := ""
+	got, err := importer(to, func(format string, args ...any) { said += fmt.Sprintf(format, args...) }).Import(t.Context(), bytes.NewReader(export(t, from)))
+	if err != nil || !got.Whole || !strings.Contains(said, "of the server that was started here") || !strings.Contains(said, `serve --phases '[{"name":"all","jobs":["*"],"not_jobs":["deploy*"]},`) {
+		t.Errorf("%+v, %v, said %s", got, err, said)
+	}
+	if to.ServerDefinitions().Phases[1].Jobs[0] != "ship*" {
+		t.Error("the phases of the server that was started here are gone")
 	}
 }
 
@@ -96,9 +149,12 @@ func save(t *testing.T, s *store.Store, all []ci.Report) {
 
 func tellProjects(t *testing.T, s *store.Store) {
 	t.Helper()
-	shop := store.Project{Name: "acme/shop", DefaultBranch: "trunk", Team: "shop", Number: 7, E2eJobs: []string{"e2e"}, Schedules: []ci.Schedule{{Name: "nightly"}}, Packages: map[string]string{"a": "1"}}
+	shop := store.Project{Name: "acme/shop", DefaultBranch: "trunk", ToldTeam: "shop", Number: 7, E2eJobs: []string{"e2e"}, Schedules: []ci.Schedule{{Name: "nightly"}}, Packages: map[string]string{"a": "1"}}
 	known, err := s.Project(t.Context(), "acme/shop")
-	err = errors.Join(err, s.SetSettings(t.Context(), known, ci.Settings{DefaultBranch: "trunk", LateAfterS: new(60.0)}), s.ImportProject(t.Context(), shop),
+	err = errors.Join(err, s.SetSettings(t.Context(), known, ci.Settings{
+		DefaultBranch: "trunk", Team: "shoppers", LateAfterS: new(60.0), Phases: ci.Phases{{Name: "all", Jobs: []string{"*"}}}, KeepDays: 700, PricePerMinute: new(0.01),
+		Milestones: []ci.Milestone{{Name: "through", Phase: "all", At: "finish"}}, Objectives: []ci.Objective{{Metric: "wall", Percentile: .8, MaxS: 60}},
+	}), s.ImportProject(t.Context(), shop),
 		s.Receive(t.Context(), store.Delivery{Provider: "gitlab", Key: "read", Body: []byte(`{}`)}))
 	taken, terr := s.TakeDeliveries(t.Context(), 10)
 	if err = errors.Join(err, terr); err != nil {
@@ -216,7 +272,8 @@ func TestWhatIsNoExport(t *testing.T) {
 		`{"project":"p","pipeline":{"id":1},"ranks":{"pipeline":"x"}}`:                                       {refused: 1},
 		`{"project":"p","pipeline":{"id":1},"jobs":[{"name":"a"}],"ranks":{}}`:                               {refused: 1},
 		`{"project":"p","pipeline":{"id":1,"ref":"a\u0000b"},"ranks":{"pipeline":"1.2.0:10"}}`:               {refused: 1},
-		`{"delivery":{"provider":"` + strings.Repeat("x", 10) + `","delivery_id":"a\u0000b","body":"e30="}}`: {refused: 1},
+		`{"delivery":{"provider":"` + strings.Repeat("x", 10) + `","delivery_id":"a\u0000b","body":"e30="}}`: {},
+		`{"export":{"version":1,"settings":{"phases":[{"name":""}]}}}`:                                       {refused: 1},
 		`{"project_info":{"project":""}}`:                                                                    {refused: 1},
 	} {
 		got, err := importer(s, t.Logf).Import(t.Context(), strings.NewReader(in))

@@ -32,7 +32,9 @@ type header struct {
 	Version   int       `json:"version"`
 	At        time.Time `json:"at"`
 	Pipelines int64     `json:"pipelines"` // about as many as follow
-	Derived   string    `json:"derived"`   // a hash of the definitions by which the server derived what follows from the words
+	// Settings are those that the server was started with, by which it derives
+	// what follows from the words. Exports of before have none.
+	Settings *ci.Settings `json:"settings,omitempty"`
 }
 
 type project struct {
