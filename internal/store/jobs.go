@@ -19,8 +19,13 @@ func (s *Store) PipelineOfJob(ctx context.Context, project, id string) (pipeline
 	if err != nil {
 		return 0, "", err
 	}
-	const query = `SELECT p.id, j.name FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id AND j.attempt_key = $2
-		WHERE p.project_id = $1 AND p.created_ms >= $3 ORDER BY p.created_ms DESC LIMIT 1`
+	// No index has the attempts' keys first. So one pipeline after the other is
+	// looked into, the newest first: it is nearly always among them. As a join,
+	// PostgreSQL reads the keys of all attempts that the project ever had.
+	const query = `SELECT id, name FROM (SELECT p.id,
+			(SELECT j.name FROM jobs j WHERE j.project_id = p.project_id AND j.pipeline_id = p.id AND j.attempt_key = $2) AS name
+			FROM pipelines p WHERE p.project_id = $1 AND p.created_ms >= $3 ORDER BY p.created_ms DESC) AS newest
+		WHERE name IS NOT NULL LIMIT 1`
 	err = s.read(ctx, query, func(rows *sql.Rows) error {
 		return rows.Scan(&pipeline, &name)
 	}, p.ID, "#"+id, s.config.Now().Add(-jobLookback).UnixMilli())
