@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ func TestPipelineOfJob(t *testing.T) {
 		for i := range 40 {
 			r := ci.Report{Project: "acme/shop", Source: ci.Webhook, Pipeline: ci.Pipeline{ID: int64(i + 1), CreatedAt: time.Now().Add(-time.Duration(i) * 24 * time.Hour)}}
 			for k := range 3 {
-				r.Jobs = append(r.Jobs, ci.Attempt{ID: fmt.Sprint(10*i + k), Name: fmt.Sprint("job ", k)})
+				r.Jobs = append(r.Jobs, ci.Attempt{ID: strconv.Itoa(10*i + k), Name: fmt.Sprint("job ", k)})
 			}
 			if _, err := s.Save(t.Context(), r); err != nil {
 				t.Fatal(err)
