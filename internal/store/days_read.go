@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
@@ -42,32 +41,7 @@ func (r *Reading) Days(ctx context.Context, projects []int64, from, to time.Time
 		}
 		text += " AND project_id IN (" + strings.Join(places, ", ") + ")"
 	}
-	var (
-		day    Day
-		memory []byte
-		stale  []dayKey
-	)
-	err := r.Rows(ctx, text, args, func(scan Scan) error {
-		var key dayKey
-		var body, steps sql.RawBytes
-		err := scan(&key.project, &key.day, &body, &steps)
-		if err != nil {
-			return err
-		}
-		if body == nil {
-			stale = append(stale, key)
-			return nil
-		}
-		memory, err = day.unpack(r.days, key.project, key.day, body, memory)
-		if err == nil && want&Steps != 0 {
-			memory, err = day.unpackSteps(r.days, steps, memory)
-		}
-		if err != nil {
-			stale = append(stale, key)
-			return nil //nolint:nilerr // a memo that can't be read is none; the rows are there
-		}
-		return each(&day)
-	})
+	stale, err := r.readPacked(ctx, text, args, want, func(dayKey, int) bool { return true }, each)
 	if err != nil {
 		return fmt.Errorf("read days: %w", err)
 	}
@@ -81,22 +55,8 @@ func DayOf(ms int64) int64 { return ms / dayMS }
 // are packed and that, by the length of what they are packed in, are worth it. A
 // day is overwritten when each returns.
 func (r *Reading) PackedDays(ctx context.Context, project, first, last int64, isWorth func(day int64, bytes int) bool, each func(*Day) error) error {
-	var day Day
-	var memory []byte
-	const text = "SELECT day, body FROM days WHERE project_id = $1 AND day >= $2 AND day <= $3 AND body IS NOT NULL"
-	err := r.Rows(ctx, text, []any{project, first, last}, func(scan Scan) error {
-		var at int64
-		var body sql.RawBytes
-		err := scan(&at, &body)
-		if err != nil || !isWorth(at, len(body)) {
-			return err
-		}
-		if memory, err = day.unpack(r.days, project, at, body, memory); err != nil {
-			return nil //nolint:nilerr // a memo that can't be read is none
-		}
-		return each(&day)
-	})
-	if err != nil {
+	const text = "SELECT project_id, day, body, NULL FROM days WHERE project_id = $1 AND day >= $2 AND day <= $3 AND body IS NOT NULL"
+	if _, err := r.readPacked(ctx, text, []any{project, first, last}, 0, func(key dayKey, bytes int) bool { return isWorth(key.day, bytes) }, each); err != nil {
 		return fmt.Errorf("read packed days: %w", err)
 	}
 	return nil
