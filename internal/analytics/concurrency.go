@@ -1,10 +1,10 @@
 package analytics
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -12,8 +12,7 @@ import (
 type ConcurrencyAnswer struct {
 	Timeline
 
-	Buckets     []ConcurrencyBucket `json:"buckets"`
-	IsTruncated bool                `json:"is_truncated"` // there were more than 200,000 attempts: the numbers are of the newest
+	Buckets []ConcurrencyBucket `json:"buckets"`
 }
 
 // A ConcurrencyBucket is one slice of the window: the numbers of attempts at
@@ -27,10 +26,8 @@ type ConcurrencyBucket struct {
 	MaxWaiting  int64   `json:"max_waiting"`
 }
 
-const maxIntervals = 200_000
-
-// A tick is an instant at which attempts begin or end to run or to wait.
-type tick struct{ at, running, waiting int64 }
+// intervals are those in which attempts waited and ran.
+type intervals struct{ queued, started, ended []int64 } // Unix milliseconds, each for itself
 
 // Concurrency answers how many runners are in use and how many were wanted, by
 // the attempts of the pipelines that the filter counts.
@@ -43,58 +40,79 @@ func (a *Analytics) Concurrency(ctx context.Context, f Filter) (*ConcurrencyAnsw
 	for i := range buckets {
 		answer.Buckets[i].Slice = buckets[i]
 	}
+	all := intervals{}
 	now := a.now().UnixMilli()
-	var ticks []tick
-	n := 0
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		var args arguments
-		text := "SELECT j.started_ms, j.finished_ms, j.state, COALESCE(j.queue_ms, 0)" + s.attemptsFrom(&args, s.Window) + s.attemptResult(&args, "") +
-			" AND j.started_ms IS NOT NULL AND (j.finished_ms IS NOT NULL OR j.state = 'running') ORDER BY p.created_ms DESC LIMIT " + args.add(maxIntervals+1)
-		return read.Rows(ctx, text, args, func(scan store.Scan) error {
-			var start, queue int64
-			var end *int64
-			var state *string
-			if err := scan(&start, &end, &state, &queue); err != nil {
-				return err
-			}
-			if n++; n > maxIntervals {
-				answer.IsTruncated = true
-				return nil
-			}
-			if end == nil {
-				end = &now
-			}
-			ticks = append(ticks, tick{start - queue, 0, 1}, tick{start, 1, -1}, tick{max(start, *end), -1, 0})
+		return s.days(ctx, read, func(v *sieve) error {
+			all.add(v, now)
 			return nil
-		})
+		}, s.Window)
 	})
-	answer.sweep(ticks)
+	all.sweep(answer.Buckets)
 	return answer, err
 }
 
-// sweep walks over the ticks in order of time. At one instant what ends comes
-// before what begins.
-func (answer *ConcurrencyAnswer) sweep(ticks []tick) {
-	slices.SortFunc(ticks, func(x, y tick) int {
-		return cmp.Or(cmp.Compare(x.at, y.at), cmp.Compare(x.running+x.waiting, y.running+y.waiting))
-	})
-	var running, waiting int64
-	i := 0
-	for k := range answer.Buckets {
-		b := &answer.Buckets[k]
-		at, end := b.Start.UnixMilli(), b.End.UnixMilli()
-		for ; i < len(ticks) && ticks[i].at <= at; i++ {
-			running, waiting = running+ticks[i].running, waiting+ticks[i].waiting
+// add takes the attempts of a day. What runs has not ended before now.
+func (t *intervals) add(v *sieve, now int64) {
+	a := &v.Attempts
+	running := judged(&a.State, func(state string) bool { return state == string(ci.Running) })
+	anyEnd := len(v.Results) == 0
+	for i := range v.of {
+		if !v.of[i] || !v.in(v.Window, i) {
+			continue
 		}
+		from, to := v.attemptsOf(i)
+		for k := from; k < to; k++ {
+			start, end := a.Started[k], a.Finished[k]
+			if end == none && running[a.State.Codes[k]] {
+				end = now
+			}
+			if start == none || end == none || a.Name.Codes[k] == 0 || !v.attempts[k] || !anyEnd && !v.isAttemptOK(k) {
+				continue
+			}
+			t.queued, t.started, t.ended = append(t.queued, start-orZero(a.Queue[k])), append(t.started, start), append(t.ended, max(start, end))
+		}
+	}
+}
+
+// sweep walks over the instants in order of time. At one instant what ends comes
+// before what begins.
+func (t *intervals) sweep(buckets []ConcurrencyBucket) {
+	for _, instants := range [][]int64{t.queued, t.started, t.ended} {
+		slices.Sort(instants)
+	}
+	var running, waiting int64
+	// next is the next instant before another at which something changes.
+	next := func(before int64) (at int64, found bool) {
+		at = before
+		for _, instants := range [][]int64{t.queued, t.started, t.ended} {
+			if len(instants) > 0 && instants[0] < at {
+				at, found = instants[0], true
+			}
+		}
+		return at, found
+	}
+	past := func(instants *[]int64, at int64) (n int64) {
+		for ; len(*instants) > 0 && (*instants)[0] <= at; n++ {
+			*instants = (*instants)[1:]
+		}
+		return n
+	}
+	step := func(at int64) { // to what is after an instant
+		queued, started, ended := past(&t.queued, at), past(&t.started, at), past(&t.ended, at)
+		running, waiting = running+started-ended, waiting+queued-started
+	}
+	for k := range buckets {
+		b := &buckets[k]
+		at, end := b.Start.UnixMilli(), b.End.UnixMilli()
+		step(at)
 		b.MaxRunning, b.MaxWaiting = running, waiting
 		var ran, waited int64
-		for ; i < len(ticks) && ticks[i].at < end; i++ {
-			ran, waited = ran+running*(ticks[i].at-at), waited+waiting*(ticks[i].at-at)
-			at = ticks[i].at
-			running, waiting = running+ticks[i].running, waiting+ticks[i].waiting
-			if i+1 == len(ticks) || ticks[i+1].at > at { // all of one instant have been counted
-				b.MaxRunning, b.MaxWaiting = max(b.MaxRunning, running), max(b.MaxWaiting, waiting)
-			}
+		for then, found := next(end); found; then, found = next(end) {
+			ran, waited = ran+running*(then-at), waited+waiting*(then-at)
+			at = then
+			step(at)
+			b.MaxRunning, b.MaxWaiting = max(b.MaxRunning, running), max(b.MaxWaiting, waiting)
 		}
 		ran, waited = ran+running*(end-at), waited+waiting*(end-at)
 		width := float64(end - b.Start.UnixMilli())

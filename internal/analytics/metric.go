@@ -3,6 +3,7 @@ package analytics
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -16,21 +17,6 @@ const maxMetric = 2100 // bytes: a job's and a step's name, encoded
 // A measure hands take one number after the other: milliseconds, and the Unix
 // milliseconds in which the pipeline was created.
 type measure func(ctx context.Context, read *store.Reading, s *scope, w Window, take func(at int64, ms float64)) error
-
-// A measureSQL is a measure as a SELECT of at and v, never null.
-type measureSQL func(s *scope, args *arguments, w Window) string
-
-func (m measureSQL) measure(ctx context.Context, read *store.Reading, s *scope, w Window, take func(at int64, ms float64)) error {
-	var args arguments
-	var at int64
-	var ms float64
-	to := []any{&at, &ms}
-	return read.Rows(ctx, m(s, &args, w), args, func(scan store.Scan) error {
-		err := scan(to...)
-		take(at, ms)
-		return err
-	})
-}
 
 // parseMetric reads the name of a metric, as docs/numbers.md lists them.
 func parseMetric(name string) (measure, error) {
@@ -46,9 +32,9 @@ func parseMetric(name string) (measure, error) {
 	}
 	switch kind {
 	case "job_run":
-		return ofJob(rest, "run_ms", ResultOK).measure, nil
+		return ofAttempts(0, rest, ResultOK, func(v *sieve) func(int) int64 { return column(v.Attempts.Run) }), nil
 	case "job_queue":
-		return ofJob(rest, "queue_ms", "").measure, nil
+		return ofAttempts(0, rest, "", func(v *sieve) func(int) int64 { return column(v.Attempts.Queue) }), nil
 	case "end_of":
 		return endOf(rest), nil
 	case "step":
@@ -112,23 +98,34 @@ func ofColumn(want store.Columns, column func(*store.Volume) []int64) measure {
 	}
 }
 
-// ofJob measures a column of the attempts of a job. The filter's results are
-// those of the attempts; where it names none, usual counts, and with "" all do.
-func ofJob(job, column, usual string) measureSQL {
-	return func(s *scope, args *arguments, w Window) string {
-		return "SELECT p.created_ms AS at, j." + column + " AS v FROM pipelines p" +
-			" JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id AND j.name = " + args.add(job) +
-			" WHERE " + s.pipelinesAndJobs(args, w) + s.attemptResult(args, usual) + " AND j." + column + " IS NOT NULL"
+// ofAttempts measures the attempts of a job by a value that each has, or none.
+// The filter's results are those of the attempts; where it names none, usual
+// counts, and with "" all do.
+func ofAttempts(want store.Parts, job, usual string, valueOf func(*sieve) func(attempt int) int64) measure {
+	return func(ctx context.Context, read *store.Reading, s *scope, w Window, take func(at int64, ms float64)) error {
+		anyEnd := len(s.Results) == 0 && usual == ""
+		return s.daysWith(ctx, read, want, func(v *sieve) error {
+			names, is, value := v.Attempts.Name.Codes, judged(&v.Attempts.Name, oneOf([]string{job})), valueOf(v)
+			for i, created := range v.Pipelines.Created {
+				if !v.of[i] || !w.has(created) {
+					continue
+				}
+				for k := v.Pipelines.First[i]; k < v.Pipelines.First[i+1]; k++ {
+					if !is[names[k]] || !v.attempts[k] || !anyEnd && !v.isAttemptOK(k) {
+						continue
+					}
+					if ms := value(k); ms != none {
+						take(created, float64(ms))
+					}
+				}
+			}
+			return nil
+		}, w)
 	}
 }
 
-// attemptResult is the condition on the result of attempts, after an AND.
-func (s *scope) attemptResult(args *arguments, usual string) string {
-	if len(s.Results) == 0 && usual == "" {
-		return ""
-	}
-	return " AND " + s.result(args, "j", usual)
-}
+// column are its values.
+func column(values []int64) func(int) int64 { return func(i int) int64 { return values[i] } }
 
 // stepMetric reads JOB/STEP. A slash in either is written as %2F.
 func stepMetric(name string) (measure, error) {
@@ -138,35 +135,18 @@ func stepMetric(name string) (measure, error) {
 	if jobErr != nil || stepErr != nil || job == "" || step == "" {
 		return nil, &FieldError{"metric", "A step is written as step:JOB/STEP, with %2F for a slash in either name."}
 	}
-	return ofStep(job, step).measure, nil
+	return ofAttempts(store.Steps, job, ResultOK, func(v *sieve) func(int) int64 { return tookStep(&v.Steps, step) }), nil
 }
 
-// ofStep measures a step in the attempts of a job. One that comes several times
-// in an attempt counts once, with the sum. Of the sources that tell of it the
-// first counts: the report, sections of the log, markers in it, a report of
-// POST /save_metrics.
-func ofStep(job, step string) measureSQL {
-	return func(s *scope, args *arguments, w Window) string {
-		name := args.add(job)
-		told := args.add(step)
-		const rank = "CASE %.source WHEN 'report' THEN 0 WHEN 'sections' THEN 1 ELSE 2 END"
-		all := "SELECT MIN(p.created_ms) AS at, SUM(t.duration_ms) AS v FROM pipelines p" +
-			" JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id AND j.name = " + name +
-			" JOIN steps t ON t.project_id = j.project_id AND t.pipeline_id = j.pipeline_id AND t.attempt_key = j.attempt_key AND t.name = " + told +
-			" WHERE " + s.pipelinesAndJobs(args, w) + s.attemptResult(args, ResultOK) +
-			" AND NOT EXISTS (SELECT 1 FROM steps o WHERE o.project_id = t.project_id AND o.pipeline_id = t.pipeline_id AND o.attempt_key = t.attempt_key AND o.name = t.name" +
-			" AND " + strings.ReplaceAll(rank, "%", "o") + " < " + strings.ReplaceAll(rank, "%", "t") + ")" +
-			" GROUP BY j.project_id, j.pipeline_id, j.attempt_key"
-		column := map[string]string{"up": "up_s", "e2e": "e2e_s", "pull": "pull_s", "up_without_pull": "up_without_pull_s"}[step]
-		if column == "" {
-			return all
+// tookStep is how long a step took in an attempt.
+func tookStep(steps *store.DaySteps, step string) func(attempt int) int64 {
+	code := slices.Index(steps.Name.Values, step)
+	return func(attempt int) int64 {
+		for n := steps.First[attempt]; n < steps.First[attempt+1]; n++ {
+			if int(steps.Name.Codes[n]) == code {
+				return steps.MS[n]
+			}
 		}
-		// The row of the report, and the attempt that it tells of: itself, or
-		// another row that has more words.
-		return all + " UNION ALL SELECT p.created_ms AS at, l." + column + " * 1000 AS v FROM pipelines p" +
-			" JOIN jobs l ON l.project_id = p.project_id AND l.pipeline_id = p.id AND l.name = " + name + " AND l.legacy_kind = 'job' AND l." + column + " IS NOT NULL" +
-			" JOIN jobs j ON j.project_id = l.project_id AND j.pipeline_id = l.pipeline_id AND j.attempt_key = CASE WHEN l.is_superseded THEN l.same_key ELSE l.attempt_key END" +
-			" WHERE " + s.pipelinesAndJobs(args, w) + s.attemptResult(args, ResultOK) +
-			" AND NOT EXISTS (SELECT 1 FROM steps o WHERE o.project_id = j.project_id AND o.pipeline_id = j.pipeline_id AND o.attempt_key = j.attempt_key AND o.name = " + told + ")"
+		return none
 	}
 }

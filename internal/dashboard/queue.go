@@ -189,9 +189,6 @@ func (d *Dashboard) concurrencyCard(ctx context.Context, v *view) (Card, error) 
 		return c, nil
 	}
 	c.Note = "The most at once in each slice of time, of the jobs that the filters leave."
-	if a.IsTruncated {
-		c.Note += " There are more jobs than are looked at: these are the newest."
-	}
 	c.Desc = fmt.Sprintf("At most %d jobs ran at once.", top)
 	c.Plots = []chart.Plot{picture.Plot()}
 	return c, nil
