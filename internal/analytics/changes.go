@@ -97,8 +97,8 @@ func (a *Analytics) Changes(ctx context.Context, f Filter, metrics ...string) (C
 // ParseMetrics reads the parameter metric, which may be repeated.
 func ParseMetrics(q url.Values) ([]string, error) { return listOf(q, "metric") }
 
-// eachHistory reads the history of each project of the filter, one after the
-// other, in one state of the database.
+// eachHistory reads the history of each project of the filter, in one state of
+// the database.
 func (a *Analytics) eachHistory(ctx context.Context, f *Filter, each func(*history)) error {
 	return a.store.Read(ctx, func(ctx context.Context, read *store.Reading) error {
 		all, err := projects(ctx, read, f)
@@ -108,14 +108,7 @@ func (a *Analytics) eachHistory(ctx context.Context, f *Filter, each func(*histo
 		if all == nil {
 			return &FieldError{"project", fmt.Sprintf("Changes are looked for in %d projects at the most: name some.", maxProjects)}
 		}
-		for _, p := range all {
-			h, err := readHistory(ctx, read, f, p)
-			if err != nil {
-				return err
-			}
-			each(h)
-		}
-		return nil
+		return (&scope{f, all}).eachHistory(ctx, read, maxHistory, each)
 	})
 }
 

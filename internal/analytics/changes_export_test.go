@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
 // What the tests of the arithmetic reach.
@@ -85,15 +87,20 @@ func Outages(tallies [][3]int64) []Window {
 }
 
 // History writes out what is looked at for changes, by project, workflow and
-// metric.
-func (a *Analytics) History(ctx context.Context, f Filter) (map[string][]string, error) {
+// metric: of so many pipelines of a project.
+func (a *Analytics) History(ctx context.Context, f Filter, most int) (map[string][]string, error) {
 	all := map[string][]string{}
-	return all, a.eachHistory(ctx, &f, func(h *history) {
-		for _, s := range h.inOrder(nil) {
-			k := h.project.name + " " + s.workflow + " " + s.metric()
-			for _, v := range s.values {
-				all[k] = append(all[k], fmt.Sprintf("#%d %s %d", v.id, v.commit, v.ms))
+	return all, a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
+		return s.eachHistory(ctx, read, most, func(h *history) {
+			for _, s := range h.inOrder(nil) {
+				k := h.project.name + " " + s.workflow + " " + s.metric()
+				for _, v := range s.values {
+					all[k] = append(all[k], fmt.Sprintf("#%d %s %d", v.id, v.commit, v.ms))
+				}
 			}
-		}
+			if h.truncated {
+				all[h.project.name+" is truncated"] = nil
+			}
+		})
 	})
 }

@@ -13,48 +13,89 @@ import (
 // on a side of a comparison. Of more the newest are.
 const maxHistory = 20_000
 
-// readHistory reads what is watched of a project.
-func readHistory(ctx context.Context, read *store.Reading, filter *Filter, p project) (*history, error) {
-	f := *filter
-	f.Results = nil // only what went well is looked at
-	s := &scope{&f, []project{p}}
-	h := &history{project: p, pipelines: map[int64]*moment{}, series: map[topic]*series{}, paths: newPaths()}
-	w, err := s.historyPipelines(ctx, read, h)
-	if err == nil {
-		err = s.historyJobs(ctx, read, w, h)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the history: %w", err)
-	}
-	for _, one := range h.series {
-		one.sort()
-	}
-	slices.SortStableFunc(h.walks, func(a, b walk) int { return cmp.Compare(a.createdMS, b.createdMS) })
-	return h, nil
+// A historian reads the histories of projects.
+type historian struct {
+	*picker
+
+	read *store.Reading
+	of   map[int64]*history // of the projects that are read now
 }
 
-// historyPipelines takes the pipelines, but for their commits, with wall times
-// and the times of phases, and returns the window that they are of.
-func (s *scope) historyPipelines(ctx context.Context, read *store.Reading, h *history) (w Window, err error) {
-	p, err := s.picker(ctx, read, s.Window, ResultAll)
+// eachHistory hands each the history of each project of a scope, in their order:
+// of the newest pipelines, so many at the most. It reads small projects together,
+// and no more of them than a large one.
+func (s *scope) eachHistory(ctx context.Context, read *store.Reading, most int, each func(*history)) error {
+	f := *s.Filter
+	f.Results = nil // only what went well is looked at
+	p, err := (&scope{&f, s.projects}).picker(ctx, read, s.Window, ResultAll)
 	if err != nil {
-		return w, err
+		return err
 	}
-	if w, h.truncated, err = p.newest(ctx, read, s.Window, maxHistory); err != nil {
-		return w, err
+	created, err := p.created(ctx, read, s.Window)
+	if err != nil {
+		return err
 	}
-	return w, p.eachPipelines(ctx, read, w, store.PipelineID|store.WorkflowText|store.WallMS|store.PhasesMS, func(c chosen) {
-		ids, good := c.Numbers(store.PipelineID), s.ended(c.Volume, ResultOK)
+	for rest := s.projects; len(rest) > 0; {
+		h := historian{p, read, map[int64]*history{}}
+		n, pipelines := 0, 0
+		for ; n < len(rest) && (n == 0 || pipelines+len(created[rest[n].id]) <= most); n++ {
+			one := newHistory(rest[n])
+			one.window, one.truncated = newest(s.Window, created[one.project.id], most)
+			h.of[one.project.id] = one
+			pipelines += len(created[one.project.id])
+		}
+		if err := h.readAll(ctx, rest[:n]); err != nil {
+			return fmt.Errorf("read histories: %w", err)
+		}
+		for _, project := range rest[:n] {
+			each(h.of[project.id])
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+func newHistory(p project) *history {
+	return &history{project: p, pipelines: map[int64]*moment{}, series: map[topic]*series{}, paths: newPaths()}
+}
+
+// readAll reads the histories of some projects.
+func (h *historian) readAll(ctx context.Context, some []project) error {
+	of := *h.picker
+	of.scope = &scope{h.Filter, some}
+	h.picker = &of
+	w := h.of[some[0].id].window // that of all: of several projects none is shortened
+	if err := h.pipelines(ctx, w); err != nil {
+		return err
+	}
+	if err := h.jobs(ctx, w); err != nil {
+		return err
+	}
+	for _, one := range h.of {
+		for _, s := range one.series {
+			s.sort()
+		}
+		slices.SortStableFunc(one.walks, func(a, b walk) int { return cmp.Compare(a.createdMS, b.createdMS) })
+	}
+	return nil
+}
+
+// pipelines takes the pipelines, but for their commits, with wall times and the
+// times of phases.
+func (h *historian) pipelines(ctx context.Context, w Window) error {
+	return h.eachPipelines(ctx, h.read, w, store.PipelineID|store.WorkflowText|store.WallMS|store.PhasesMS, func(c chosen) {
+		of := h.of[c.Project]
+		ids, good := c.Numbers(store.PipelineID), h.ended(c.Volume, ResultOK)
 		some := make([]moment, len(c.rows))
 		for i, row := range c.rows {
 			some[i] = moment{id: ids[row], at: instant(c.Created[row])}
-			h.pipelines[ids[row]] = &some[i]
+			of.pipelines[ids[row]] = &some[i]
 		}
 		take := func(column []int64, m topic) {
-			of := h.byWorkflow(c.Texts(store.WorkflowText), m)
+			in := of.byWorkflow(c.Texts(store.WorkflowText), m)
 			for i, row := range c.rows {
 				if column[row] != none && good(row) {
-					of(row).add(&some[i], column[row])
+					in(row).add(&some[i], column[row])
 				}
 			}
 		}
@@ -79,21 +120,21 @@ func (h *history) byWorkflow(workflows *store.Texts, m topic) func(row int) *ser
 	}
 }
 
-// historyJobs takes how long jobs and their steps ran, the commits of the
-// pipelines, and their walks.
-func (s *scope) historyJobs(ctx context.Context, read *store.Reading, w Window, h *history) error {
-	return s.daysWith(ctx, read, store.Steps, func(v *sieve) error {
-		p, a, steps := &v.Pipelines, &v.Attempts, &v.Steps
-		of := h.byCodes(v.Day)
-		h.paths.day(v)
+// jobs takes how long jobs and their steps ran, the commits of the pipelines,
+// and their walks.
+func (h *historian) jobs(ctx context.Context, w Window) error {
+	return h.daysWith(ctx, h.read, store.Steps, func(v *sieve) error {
+		p, a, steps, one := &v.Pipelines, &v.Attempts, &v.Steps, h.of[v.Project]
+		of := one.byCodes(v.Day)
+		one.paths.day(v)
 		for i, id := range p.ID {
-			m := h.pipelines[id]
+			m := one.pipelines[id]
 			if m == nil {
 				continue
 			}
 			m.commit = p.Commit.At(i)
 			if v.isWalked(w, i) {
-				h.walks = append(h.walks, walk{p.Created[i], p.Wall[i], p.Workflow.At(i), h.paths.walk(v, i, nil)})
+				one.walks = append(one.walks, walk{p.Created[i], p.Wall[i], p.Workflow.At(i), one.paths.walk(v, i, nil)})
 			}
 			from, to := v.attemptsOf(i)
 			for k := from; k < to; k++ {

@@ -14,7 +14,7 @@ import (
 )
 
 // What is looked at for changes is what the rows say, whatever the filter, of
-// all sources of steps.
+// all sources of steps and of the newest pipelines.
 func TestHistoryIsThatOfTheRows(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
@@ -23,11 +23,12 @@ func TestHistoryIsThatOfTheRows(t *testing.T) {
 		values, steps := 0, 0
 		for range 80 {
 			f, query := w.drawFilter(t)
-			got, err := a.History(t.Context(), f)
+			most := pick(w, 15, 60, 1000)
+			got, err := a.History(t.Context(), f, most)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := w.history(&f)
+			want := w.history(&f, most)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Fatalf("%s (-rows +history):\n%s", query, diff)
 			}
@@ -45,37 +46,59 @@ func TestHistoryIsThatOfTheRows(t *testing.T) {
 
 // history has all that is watched in order of time, by project, workflow and
 // metric.
-func (w *world) history(f *analytics.Filter) map[string][]string {
+func (w *world) history(f *analytics.Filter, most int) map[string][]string {
 	all := map[string][]string{}
-	inOrder := slices.SortedFunc(slices.Values(w.pipelines), func(a, b *pipelineRow) int {
-		return int(a.created - b.created)
+	seen := map[string]int{}
+	newestFirst := slices.SortedFunc(slices.Values(w.pipelines), func(a, b *pipelineRow) int {
+		return int(b.created - a.created)
 	})
-	for _, p := range inOrder {
+	for _, p := range newestFirst {
 		if !counts(f, f.Window, p) || p.state != "finished" {
 			continue
 		}
-		add := func(metric string, ms *int64) {
-			if ms != nil {
-				k := p.project + " " + p.workflow + " " + metric
-				all[k] = append(all[k], fmt.Sprintf("#%d %s %d", p.id, p.commit, *ms))
+		if seen[p.project]++; seen[p.project] > most {
+			all[p.project+" is truncated"] = nil
+			continue
+		}
+		add := func(metric string, values ...int64) {
+			k := p.project + " " + p.workflow + " " + metric
+			for _, ms := range slices.Backward(values) {
+				all[k] = append(all[k], fmt.Sprintf("#%d %s %d", p.id, p.commit, ms))
 			}
 		}
-		if p.result == "" || p.result == "success" {
-			add("wall", p.wall)
-			for name, phase := range p.phases {
-				add("time_to_"+name, phase.timeTo)
-				add(name, phase.span)
-			}
+		for metric, values := range p.watched(f) {
+			add(metric, values...)
 		}
-		for _, j := range p.jobs {
-			if !countsAttempt(f, j) || j.retried || j.run == nil || j.state != "finished" || j.result != "" && j.result != "success" {
-				continue
-			}
-			escaped := strings.ReplaceAll(j.name, "/", "%2F")
-			add("job_run:"+j.name, j.run)
-			for _, step := range []string{"up", "e2e", "a/b", "pull", "up_without_pull"} {
-				add("step:"+escaped+"/"+strings.ReplaceAll(step, "/", "%2F"), j.step(p, step))
-			}
+	}
+	for _, series := range all {
+		slices.Reverse(series)
+	}
+	return all
+}
+
+// watched are the values of a pipeline by their metrics, in order of its
+// attempts.
+func (p *pipelineRow) watched(f *analytics.Filter) map[string][]int64 {
+	all := map[string][]int64{}
+	add := func(metric string, ms *int64) {
+		if ms != nil {
+			all[metric] = append(all[metric], *ms)
+		}
+	}
+	if p.result == "" || p.result == "success" {
+		add("wall", p.wall)
+		for name, phase := range p.phases {
+			add("time_to_"+name, phase.timeTo)
+			add(name, phase.span)
+		}
+	}
+	for _, j := range p.jobs {
+		if !countsAttempt(f, j) || j.retried || j.run == nil || j.state != "finished" || j.result != "" && j.result != "success" {
+			continue
+		}
+		add("job_run:"+j.name, j.run)
+		for _, step := range []string{"up", "e2e", "a/b", "pull", "up_without_pull"} {
+			add("step:"+strings.ReplaceAll(j.name, "/", "%2F")+"/"+strings.ReplaceAll(step, "/", "%2F"), j.step(p, step))
 		}
 	}
 	return all

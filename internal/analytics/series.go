@@ -110,11 +110,12 @@ func (s *series) sort() {
 // A history is what is watched of one project.
 type history struct {
 	project   project
+	window    Window            // that it is of
 	pipelines map[int64]*moment // all that had finished, whatever their result
 	series    map[topic]*series
 	paths     *paths
 	walks     []walk // of the pipelines that went well, in order of time
-	truncated bool   // there are more pipelines
+	truncated bool   // there are pipelines before the window
 }
 
 // of is the series of a topic.

@@ -96,23 +96,29 @@ func (p *picker) eachPipelines(ctx context.Context, read *store.Reading, w Windo
 	return nil
 }
 
-// newest shortens a window so that it has about so many pipelines at the most,
-// and tells whether it did. Those that were created at the same instant as the
-// oldest stay.
-func (p *picker) newest(ctx context.Context, read *store.Reading, w Window, most int) (Window, bool, error) {
-	var created []int64
-	err := p.eachPipelines(ctx, read, w, 0, func(c chosen) {
+// created is when the pipelines of each project were created.
+func (p *picker) created(ctx context.Context, read *store.Reading, w Window) (map[int64][]int64, error) {
+	all := map[int64][]int64{}
+	return all, p.eachPipelines(ctx, read, w, 0, func(c chosen) {
+		some := all[c.Project]
 		for _, i := range c.rows {
-			created = append(created, c.Created[i])
+			some = append(some, c.Created[i])
 		}
+		all[c.Project] = some
 	})
-	if err != nil || len(created) <= most {
-		return w, false, err
+}
+
+// newest shortens a window so that it has the newest of the pipelines that were
+// created, and tells whether it did. Those that were created at the same instant
+// as the oldest stay.
+func newest(w Window, created []int64, most int) (Window, bool) {
+	if len(created) <= most {
+		return w, false
 	}
 	oldest := len(created) - most
 	selectNth(created, oldest)
 	w.From = instant(created[oldest])
-	return w, true, nil
+	return w, true
 }
 
 // pick returns the rows among those from one on to before another.
