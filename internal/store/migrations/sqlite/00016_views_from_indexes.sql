@@ -1,0 +1,5 @@
+-- Of PostgreSQL alone: see there.
+
+-- +goose Up
+
+-- +goose Down
