@@ -70,7 +70,7 @@ func (s *Store) PackDays(ctx context.Context, pause time.Duration) (all int64, e
 // lotToPack is the next days of one project.
 func (s *Store) lotToPack(ctx context.Context, last dayKey) (lot []dayKey, err error) {
 	over := s.config.Now().Add(-packAfter).UnixMilli() / dayMS
-	err = s.read(ctx, `SELECT project_id, day FROM days WHERE body IS NULL AND day < $1 AND (project_id > $2 OR project_id = $2 AND day > $3)
+	err = s.read(ctx, `SELECT project_id, day FROM days`+s.engine.byIndex("days_to_pack")+` WHERE body IS NULL AND day < $1 AND (project_id > $2 OR project_id = $2 AND day > $3)
 		ORDER BY project_id, day LIMIT $4`, func(rows *sql.Rows) error {
 		var key dayKey
 		err := rows.Scan(&key.project, &key.day)

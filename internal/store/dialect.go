@@ -172,6 +172,16 @@ func (e engine) skipLocked() string {
 	return ""
 }
 
+// byIndex follows a table that is to be read by an index. PostgreSQL sees what is
+// best. SQLite counts the rows of a partial index when it is told to analyze, and
+// may then read a whole table to find a few.
+func (e engine) byIndex(name string) string {
+	if e == sqliteEngine {
+		return " INDEXED BY " + name
+	}
+	return ""
+}
+
 // lockDays is a statement that keeps a packer of days, which is alone, and those
 // who write their rows apart until their transactions end. SQLite has one writer.
 func (e engine) lockDays(alone bool) string {

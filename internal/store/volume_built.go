@@ -220,7 +220,7 @@ func (r *Reading) Pipelines(ctx context.Context, projects []int64, from, to int6
 func (r *Reading) staleDays(ctx context.Context, projects []int64, first, last int64) (map[volumeKey]uint32, error) {
 	stale := map[volumeKey]uint32{}
 	args := []any{first, last}
-	text := "SELECT project_id, day FROM days WHERE body IS NULL AND day >= $1 AND day <= $2" + among("project_id", projects, &args)
+	text := "SELECT project_id, day FROM days" + r.engine.byIndex("days_to_pack") + " WHERE body IS NULL AND day >= $1 AND day <= $2" + among("project_id", projects, &args)
 	return stale, r.Rows(ctx, text, args, func(scan Scan) error {
 		var project, day int64
 		err := scan(&project, &day)
