@@ -178,7 +178,7 @@ func (r *Reconciler) count(ctx context.Context, c *store.Completeness) (err erro
 	if c.Exist, err = r.Source.Count(ctx, c.Project, c.Since); err != nil || c.Exist == nil {
 		return err
 	}
-	stored, err := r.Store.CountSince(ctx, c.Project, c.Since)
+	stored, err := r.Store.CountSince(ctx, c.Provider, c.Project, c.Since)
 	c.Stored = &stored
 	return err
 }

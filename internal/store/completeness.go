@@ -197,16 +197,17 @@ func (s *Store) Known(ctx context.Context, project string, ids []int64) (map[int
 }
 
 // CountSince counts the pipelines of a project that were created at an instant
-// or later, as far as somebody told when that was.
-func (s *Store) CountSince(ctx context.Context, project string, since time.Time) (n int64, err error) {
+// or later, as far as somebody told when that was. A project may be mirrored, so
+// those that another provider told of are left out.
+func (s *Store) CountSince(ctx context.Context, provider, project string, since time.Time) (n int64, err error) {
 	p, err := s.Project(ctx, project)
 	if errors.Is(err, ErrUnknown) {
 		return 0, nil
 	}
 	if err == nil {
-		err = s.read(ctx, `SELECT count(*) FROM pipelines WHERE project_id = $1 AND created_ms >= $2 AND created_known`, func(rows *sql.Rows) error {
+		err = s.read(ctx, `SELECT count(*) FROM pipelines WHERE project_id = $1 AND created_ms >= $2 AND created_known AND (provider = $3 OR provider IS NULL)`, func(rows *sql.Rows) error {
 			return rows.Scan(&n)
-		}, p.ID, since.UnixMilli())
+		}, p.ID, since.UnixMilli(), provider)
 	}
 	return n, err
 }
