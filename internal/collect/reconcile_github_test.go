@@ -155,7 +155,7 @@ func checkDeployments(t *testing.T, s *store.Store, w *githubtest.World) {
 func TestSoakReconcileGitHub(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
-		w := githubtest.Generate(7, size(150, 4000), time.Now())
+		w := githubtest.Generate(7, size(150, 5000), time.Now())
 		now := w.Repositories[0].Runs[len(w.Repositories[0].Runs)-1].Updated.Add(time.Hour)
 		deliver(t, s, w.Deliveries(), 0.3, rand.New(rand.NewPCG(1, 2)))
 		hub := githubtest.Serve(t, w, "secret")
