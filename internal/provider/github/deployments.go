@@ -92,16 +92,20 @@ func (c *Client) Deployment(ctx context.Context, l Deployed) (reports []ci.Repor
 		}
 	}()
 	for i := range statuses {
-		job, byRun := l.repo.jobOf(statuses[i].LogURL)
+		by := l.repo.makerOf(statuses[i].LogURL)
 		switch {
-		case job > 0:
-			r, found, err := c.deployer(ctx, l, job)
-			if err != nil || !found {
-				return nil, err == nil, err
+		case by.job > 0:
+			r, found, err := c.deployer(ctx, l, by.job)
+			switch {
+			case err != nil:
+				return nil, false, err
+			case found:
+				return []ci.Report{r}, true, nil
+			case by.isOurs: // it is deleted
+				return nil, true, nil
 			}
-			return []ci.Report{r}, true, nil
-		case byRun:
-			return nil, false, nil // which of its jobs it is, a later state says
+		case by.isOurs:
+			return nil, false, nil // which of the run's jobs it is, a later state says
 		}
 	}
 	d := Dialect{Provider: "github"}
@@ -125,16 +129,25 @@ func (c *Client) Deployment(ctx context.Context, l Deployed) (reports []ci.Repor
 	return reports, settled, nil
 }
 
-// jobOf is the job whose log an address leads to: the number of a job, or that
-// it is some job's of a run; else somebody else's log. GitHub writes the address
-// itself for the jobs of its workflows that have an environment.
-func (r *repository) jobOf(log string) (job int64, byRun bool) {
-	log, _, _ = strings.Cut(log, "?")
-	rest, ours := strings.CutPrefix(log, r.URL+"/")
-	if !ours || r.URL == "" {
-		return 0, false
+// A maker is who made a deployment, as far as the address of its log says.
+type maker struct {
+	job    int64 // 0: it is the log of no job
+	isOurs bool  // it is of a run of the repository as it is called now
+}
+
+// makerOf reads the address of a log. GitHub writes it itself for the jobs of
+// its workflows that have an environment. In one under another name the job may
+// be of this repository before it was renamed, or of another that deploys it.
+func (r *repository) makerOf(log string) (by maker) {
+	at, err := url.Parse(log)
+	home, homeErr := url.Parse(r.URL)
+	if err != nil || homeErr != nil || at.Host == "" || at.Host != home.Host {
+		return maker{}
 	}
-	words := strings.Split(rest, "/")
+	words := strings.Split(strings.Trim(at.Path, "/"), "/")
+	if len(words) < 4 {
+		return maker{}
+	}
 	number := func(s string) int64 {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
@@ -142,15 +155,17 @@ func (r *repository) jobOf(log string) (job int64, byRun bool) {
 		}
 		return n
 	}
+	own := strings.EqualFold(strings.Join(words[:2], "/"), r.FullName)
+	rest := words[2:]
 	switch {
-	case len(words) == 5 && words[0] == "actions" && words[1] == "runs" && (words[3] == "job" || words[3] == "jobs"):
-		return number(words[4]), true
-	case len(words) >= 3 && words[0] == "actions" && words[1] == "runs":
-		return 0, number(words[2]) > 0
-	case len(words) == 2 && words[0] == "runs": // of older servers
-		return number(words[1]), true
+	case len(rest) == 2 && rest[0] == "runs": // of older servers
+		by = maker{number(rest[1]), own}
+	case len(rest) == 5 && rest[0] == "actions" && rest[1] == "runs" && (rest[3] == "job" || rest[3] == "jobs"):
+		by = maker{number(rest[4]), own}
+	case len(rest) >= 3 && rest[0] == "actions" && rest[1] == "runs" && number(rest[2]) > 0:
+		by = maker{0, own}
 	}
-	return 0, false
+	return by
 }
 
 // deployer is the job that a deployment was made by, with the environment. It

@@ -12,19 +12,25 @@ func TestWhoMadeADeployment(t *testing.T) {
 	t.Parallel()
 	const repo = "https://ci.example/acme/shop"
 	for log, want := range map[string]string{
-		repo + "/actions/runs/1/job/2":                   "1 job d of 1 to p",
-		repo + "/actions/runs/1/jobs/2?check_suite=true": "1 job d of 1 to p",
-		repo + "/runs/2?check_suite_focus=true":          "1 job d of 1 to p",
-		repo + "/actions/runs/1/job/3":                   "an error", // the answer is about another
-		repo + "/actions/runs/1":                         "nothing",
-		"":                                               "deployment/7 success",
-		repo:                                             "deployment/7 success",
-		repo + "/actions/runs/x":                         "deployment/7 success",
-		repo + "er/actions/runs/1/job/2":                 "deployment/7 success",
-		"https://evil.example/acme/shop/runs/2":          "deployment/7 success",
+		repo + "/actions/runs/1/job/2":                      "1 job d of 1 to p",
+		repo + "/actions/runs/1/jobs/2?check_suite=true":    "1 job d of 1 to p",
+		repo + "/runs/2?check_suite_focus=true":             "1 job d of 1 to p",
+		repo + "/actions/runs/1/job/3":                      "an error", // the answer is about another
+		repo + "/actions/runs/1":                            "nothing",
+		"":                                                  "deployment/7 success",
+		repo:                                                "deployment/7 success",
+		repo + "/actions/runs/x":                            "deployment/7 success",
+		repo + "er/actions/runs/1/job/2":                    "1 job d of 1 to p",    // it was called so
+		repo + "er/actions/runs/1/job/4":                    "deployment/7 success", // a job of another repository
+		repo + "er/actions/runs/1":                          "deployment/7 success",
+		repo + "/actions/runs/1/job/4":                      "nothing, settled",
+		"https://ci.example/ACME/Shop/actions/runs/1/job/2": "1 job d of 1 to p",
+		"https://evil.example/acme/shop/runs/2":             "deployment/7 success",
 	} {
 		client := answering(t, func(path string) string {
 			switch {
+			case strings.HasSuffix(path, "/actions/jobs/4"):
+				return "" // 404
 			case strings.HasSuffix(path, "/deployments"):
 				return `[{"id":7,"environment":"p","sha":"a","created_at":"2026-11-20T10:00:00Z"},{"id":6,"environment":"p","created_at":"2026-11-19T10:00:00Z"}]`
 			case strings.HasSuffix(path, "/statuses"):
@@ -40,6 +46,9 @@ func TestWhoMadeADeployment(t *testing.T) {
 		}
 		reports, settled, err := client.Deployment(t.Context(), all[0])
 		got := "nothing"
+		if settled {
+			got = "nothing, settled"
+		}
 		switch {
 		case err != nil:
 			got = "an error"
