@@ -90,6 +90,8 @@ func (e *env) importFrom(ctx context.Context, s *store.Store, in io.Reader, at *
 	m.end()
 	fmt.Fprintf(e.stderr, "Imported %d pipelines, %d projects and %d deliveries.\n", got.Pipelines, got.Projects, got.Deliveries)
 	switch {
+	case ctx.Err() != nil && at != nil:
+		return false, errors.New("stopped; what is imported is remembered, and the same command goes on from there")
 	case err != nil:
 		return false, err
 	case got.Refused > 0:
