@@ -260,6 +260,11 @@ func (w *world) comparePath(t *testing.T, what string, a *analytics.Analytics, f
 			n, wall, rest = n+1, wall+*p.wall, rest+*p.pathRetry+*p.pathBlocked+*p.pathGap
 		}
 	}
+	found := w.ofWindow(f, f.Window, true)
+	equal(t, "path by phase?"+what, w.pathTimes(found, always, got.Phases), got.PathTimes)
+	for _, b := range got.Buckets {
+		equal(t, "path by phase?"+what+" "+b.Start.String(), w.pathTimes(found, func(ms int64) bool { return within(b.Slice, ms) }, got.Phases), b.PathTimes)
+	}
 	if got.Count != n || len(got.Jobs) != len(times) {
 		t.Errorf("path?%s: %d pipelines and %d jobs, want %d and %d", what, got.Count, len(got.Jobs), n, len(times))
 	}
@@ -276,9 +281,52 @@ func (w *world) comparePath(t *testing.T, what string, a *analytics.Analytics, f
 			Job: j.Job, Pipelines: of, Share: share(of, n), RunS: meanS(runs[j.Job], n), QueueS: meanS(queues[j.Job], n), Exclusive: sum([]float64{0.5, 0.95}, times[j.Job]),
 		}, j)
 	}
-	if !same(all, *got.WallS) {
-		t.Errorf("path?%s: adds up to %v, want %v", what, all, *got.WallS)
+	byPhase := *got.RetryS + *got.BlockedS + *got.GapS + *got.QueueS
+	for _, p := range got.Phases {
+		byPhase += *p.SetUpS + *p.RunS
 	}
+	if !same(all, *got.WallS) || !same(byPhase, *got.WallS) {
+		t.Errorf("path?%s: adds up to %v by job and %v by phase, want %v", what, all, byPhase, *got.WallS)
+	}
+}
+
+// pathTimes are the same by phase, of pipelines of some instants; phases are
+// those that the answer names.
+func (w *world) pathTimes(all []*pipelineRow, in func(int64) bool, phases []analytics.PathPhase) (want analytics.PathTimes) {
+	var wall, queue, retry, blocked, gap int64
+	setUp, run := map[string]int64{}, map[string]int64{}
+	for _, p := range all {
+		if p.wall == nil || !in(p.created) {
+			continue
+		}
+		on := false
+		for _, j := range p.jobs {
+			if j.pathRun == nil || j.superseded {
+				continue
+			}
+			on = true
+			prepared := int64(0)
+			if ms := j.step(p, "up"); ms != nil {
+				prepared = min(*ms, *j.pathRun)
+			}
+			queue += *j.pathQueue
+			setUp[j.phase] += prepared
+			run[j.phase] += *j.pathRun - prepared
+		}
+		if on {
+			want.Count++
+			wall, retry, blocked, gap = wall+*p.wall, retry+*p.pathRetry, blocked+*p.pathBlocked, gap+*p.pathGap
+		}
+	}
+	want.WallS, want.QueueS, want.RetryS, want.BlockedS, want.GapS = meanS(wall, want.Count), meanS(queue, want.Count), meanS(retry, want.Count), meanS(blocked, want.Count), meanS(gap, want.Count)
+	for _, p := range phases {
+		name := ""
+		if p.Phase != nil {
+			name = *p.Phase
+		}
+		want.Phases = append(want.Phases, analytics.PathPhase{Phase: p.Phase, SetUpS: meanS(setUp[name], want.Count), RunS: meanS(run[name], want.Count)})
+	}
+	return want
 }
 
 func (w *world) compareJobs(t *testing.T, what string, a *analytics.Analytics, f *analytics.Filter) {

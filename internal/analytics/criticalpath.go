@@ -9,18 +9,16 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
-// A PathAnswer is what the critical paths of many pipelines are made of. Run
-// and queue times of the jobs, and the three times that belong to no job, are
-// means over all Count pipelines: together they are WallS.
+// A PathAnswer is what the critical paths of many pipelines are made of: over
+// the window, in each bucket, and by job. Run and queue times of the jobs are
+// means over all Count pipelines: with the three times that belong to no job,
+// they are WallS.
 type PathAnswer struct {
 	Timeline
+	PathTimes
 
-	Count    int64     `json:"count"` // pipelines with a critical path
-	WallS    *float64  `json:"wall_s"`
-	RetryS   *float64  `json:"retry_s"`
-	BlockedS *float64  `json:"blocked_s"`
-	GapS     *float64  `json:"gap_s"`
-	Jobs     []PathJob `json:"jobs"` // the longest in the mean first
+	Buckets []PathBucket `json:"buckets"`
+	Jobs    []PathJob    `json:"jobs"` // the longest in the mean first
 
 	IsTruncated bool `json:"is_truncated"` // there are more than 1,000 jobs
 }
@@ -40,22 +38,43 @@ const maxPathJobs = 1000
 // CriticalPath answers what pipelines wait for from their creation to the end
 // of the first pass.
 func (a *Analytics) CriticalPath(ctx context.Context, f Filter) (*PathAnswer, error) {
-	answer := &PathAnswer{Timeline: timeOf(&f, f.Window, f.BucketWidth()), Jobs: []PathJob{}}
-	found := &pathTallies{jobs: map[string]*pathTally{}}
-	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		return s.days(ctx, read, found.add, s.Window)
-	})
-	if answer.Count = found.count; answer.Count > 0 {
-		answer.WallS, answer.RetryS, answer.BlockedS, answer.GapS = meanOf(found.wall, answer.Count), meanOf(found.retry, answer.Count), meanOf(found.blocked, answer.Count), meanOf(found.gap, answer.Count)
-		answer.fill(found.jobs)
+	line, slots, b, err := a.timeline(&f)
+	if err != nil {
+		return nil, err
 	}
+	answer := &PathAnswer{Timeline: line, Buckets: make([]PathBucket, len(slots)), Jobs: []PathJob{}}
+	found := &pathTallies{bucket: b.finder(), sums: make([]pathSums, len(slots)), jobs: map[string]*pathTally{}}
+	order := phaseOrder{}
+	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
+		settings, err := allSettings(ctx, read)
+		if err != nil {
+			return err
+		}
+		order.add(a.store.ServerDefinitions().Phases)
+		for _, p := range s.projects {
+			order.add(settings[p.id].Phases)
+		}
+		return s.daysWith(ctx, read, store.Steps, found.add, s.Window)
+	})
+	var all pathSums
+	for i := range found.sums {
+		all.add(&found.sums[i])
+	}
+	phases := order.sorted(&all)
+	answer.PathTimes = all.means(phases)
+	for i := range slots {
+		answer.Buckets[i] = PathBucket{slots[i], found.sums[i].means(phases)}
+	}
+	answer.fill(found.jobs)
 	return answer, err
 }
 
 // pathTallies add up critical paths.
 type pathTallies struct {
-	count, wall, retry, blocked, gap int64
-	jobs                             map[string]*pathTally
+	bucket func(int64) int
+	sums   []pathSums // by bucket
+	count  int64      // pipelines
+	jobs   map[string]*pathTally
 }
 
 // A pathTally is a job on them.
@@ -68,33 +87,50 @@ type pathTally struct {
 
 // add takes a day.
 func (t *pathTallies) add(v *sieve) error {
-	p, a := &v.Pipelines, &v.Attempts
-	at := make([]*pathTally, len(a.Name.Values))
+	p := &v.Pipelines
+	at := make([]*pathTally, len(v.Attempts.Name.Values))
+	setUp := judged(&v.Steps.Name, IsSetUp)
 	for i := range v.of {
 		if !v.in(v.Window, i) || p.Wall[i] == none || !v.isOK(i) || !v.counts(i) {
 			continue
 		}
-		from, to := v.attemptsOf(i)
-		isOn := false
-		for k := from; k < to; k++ {
-			if a.PathRun[k] == none {
-				continue
-			}
-			if !isOn {
-				isOn = true
-				t.count++
-			}
-			code := a.Name.Codes[k]
-			if at[code] == nil {
-				at[code] = t.job(a.Name.At(k))
-			}
-			at[code].add(t.count, a.PathRun[k], orZero(a.PathQueue[k]))
-		}
-		if isOn {
-			t.wall, t.retry, t.blocked, t.gap = t.wall+p.Wall[i], t.retry+orZero(p.PathRetry[i]), t.blocked+orZero(p.PathBlocked[i]), t.gap+orZero(p.PathGap[i])
+		if s := &t.sums[t.bucket(p.Created[i])]; t.walk(v, i, s, at, setUp) {
+			s.count++
+			s.wall, s.retry, s.blocked, s.gap = s.wall+p.Wall[i], s.retry+orZero(p.PathRetry[i]), s.blocked+orZero(p.PathBlocked[i]), s.gap+orZero(p.PathGap[i])
 		}
 	}
 	return nil
+}
+
+// walk adds the jobs on the critical path of a pipeline, if it has one. at are
+// the tallies of the day's jobs, setUp says which of its steps are that.
+func (t *pathTallies) walk(v *sieve, pipeline int, s *pathSums, at []*pathTally, setUp []bool) (isOn bool) {
+	a, steps := &v.Attempts, &v.Steps
+	from, to := v.attemptsOf(pipeline)
+	for k := from; k < to; k++ {
+		if a.PathRun[k] == none {
+			continue
+		}
+		if !isOn {
+			isOn = true
+			t.count++
+		}
+		code := a.Name.Codes[k]
+		if at[code] == nil {
+			at[code] = t.job(a.Name.At(k))
+		}
+		run, queue, prepared := a.PathRun[k], orZero(a.PathQueue[k]), int64(0)
+		at[code].add(t.count, run, queue)
+		for n := steps.First[k]; n < steps.First[k+1]; n++ {
+			if setUp[steps.Name.Codes[n]] {
+				prepared += steps.MS[n]
+			}
+		}
+		prepared = min(max(prepared, 0), run)
+		s.queue += queue
+		s.ran(a.Phase.At(k), prepared, run-prepared)
+	}
+	return isOn
 }
 
 func (t *pathTallies) job(name string) *pathTally {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// fresh is how long one answer serves all who ask the same.
+	// fresh is how long one answer serves all who ask the same, at the least.
 	fresh = 5 * time.Second
 	// maxKept is how many bytes of answers are kept.
 	maxKept = 32 << 20
@@ -38,9 +38,12 @@ type entry struct {
 	until time.Time
 }
 
-// get returns the page of the key, made by draw if need be. A failure and what
-// draw does not want to be kept serve those who waited, and nobody else.
-func (c *cache) get(ctx context.Context, key string, now func() time.Time, draw func(context.Context) (body []byte, keep bool, err error)) (*entry, error) {
+// get returns the page of the key, made by draw if need be. It is kept at least
+// as long as it took to make, so that whoever asks for a slow page again and
+// again keeps the database busy for half of the time at most; that holds for
+// failures and for pages that lack a part, too, which are gone at once where
+// they came at once.
+func (c *cache) get(ctx context.Context, key string, now func() time.Time, draw func(context.Context) (body []byte, whole bool, err error)) (*entry, error) {
 	c.mu.Lock()
 	if e, ok := c.pages[key]; ok && (e.until.IsZero() || now().Before(e.until)) {
 		c.mu.Unlock()
@@ -62,22 +65,24 @@ func (c *cache) get(ctx context.Context, key string, now func() time.Time, draw 
 	// Others wait for it: it is made even if the first who asked goes away.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxMaking)
 	defer cancel()
-	var keep bool
+	var whole bool
+	begun := now()
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.pages[key] == e {
-			if !keep || e.err != nil {
-				delete(c.pages, key)
-			} else {
-				e.until = now().Add(fresh)
-				c.bytes += len(e.body)
-				c.shrink(now())
+			end := now()
+			keep := end.Sub(begun)
+			if whole && e.err == nil {
+				keep = max(keep, fresh)
 			}
+			e.until = end.Add(keep)
+			c.bytes += len(e.body)
+			c.shrink(end)
 		}
 		close(e.done)
 	}()
-	e.body, keep, e.err = draw(ctx)
+	e.body, whole, e.err = draw(ctx)
 	sum := sha256.Sum256(e.body)
 	e.etag = `W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 	return e, e.err

@@ -146,7 +146,7 @@ func differences(head, fieldName string, all []analytics.Difference, href, name 
 		{"B: p50", "head_p50_s", true},
 		{"B: p95", "head_p95_s", true},
 		{"Change of p50", "p50_change_s", true},
-		{"95 %", "p50_interval_s", true},
+		{"95 % interval", "p50_interval_s", true},
 		{"p", "p", true},
 	}}
 	for _, one := range all {

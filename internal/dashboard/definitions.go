@@ -28,6 +28,11 @@ func definitions() []definition {
 			"", "GET /api/v1/breakdown", "ci_pipelines.execution, retry, queue, blocked, gap",
 		},
 		{
+			"where", "Where the time goes",
+			"The wall time along the critical path, in the mean: jobs on it waited for a runner, or ran, by their phase; the steps up and Set up job of all of them are set-up. Attempts that were retried, waiting for a person, and what nobody knows belong to no phase. The parts add up to the wall time to the millisecond.",
+			"Pipelines without a critical path, such as those told of by POST /save_metrics alone.", "GET /api/v1/critical-path", "ci_jobs.path_run, path_queue, phase",
+		},
+		{
 			"queue", "Queued",
 			"Of a pipeline: the time in which nothing ran and something waited for a runner. Of a job: from the moment when it could run to its start.",
 			"Waiting for other jobs, and for a person.", "metric=queue, metric=job_queue:JOB", "ci_pipelines.queue, ci_jobs.queue_time",

@@ -56,7 +56,7 @@ func (d *Dashboard) fan(ctx context.Context, v *view, c fanCard) (Card, error) {
 	}
 	card.Table = statsTable(a, v.filter.Zone, c.link)
 	if a.Summary.Count == 0 && len(picture.Dots) == 0 {
-		card.Empty = &Empty{Text: "There is nothing of this in the time that is shown."}
+		card.Empty = v.noValues("No pipeline of this time that passed has a value of this.")
 		return card, nil
 	}
 	switch {

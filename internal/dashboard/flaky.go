@@ -70,7 +70,7 @@ func (d *Dashboard) flakyCard(ctx context.Context, v *view) (Card, error) {
 		{"Job", "job", false},
 		{"Project", "project", false},
 		{"Flaked", "rate", true},
-		{"95 %", "rate_interval", true},
+		{"95 % interval", "rate_interval", true},
 		{"Commits", "flaked", true},
 		{"Runner time", "runner_s", true},
 		{"Added to pipelines", "added_wall_s", true},
@@ -114,7 +114,7 @@ func (d *Dashboard) flakyCostCard(ctx context.Context, v *view) (Card, error) {
 	if err != nil {
 		return c, err
 	}
-	picture := chart.Contrib{ID: "flaky-cost", Unit: chart.Seconds}
+	picture := chart.Contrib{ID: "flaky-cost", Unit: chart.Seconds, IsAmount: true}
 	c.Table = Table{Columns: []Column{{"Job", "job", false}, {"Runner time", "runner_s", true}, {"Added to pipelines", "added_wall_s", true}}}
 	for _, j := range a.Jobs[:min(len(a.Jobs), 8)] {
 		picture.Parts = append(picture.Parts, chart.Part{Name: j.Job, Delta: j.RunnerS})

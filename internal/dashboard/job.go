@@ -146,7 +146,7 @@ func jobDots(runs *analytics.JobRuns) (all []chart.Dot, said string, err error) 
 		all = append(all, chart.Dot{At: time.Time(r.CreatedAt), Value: *r.RunS, Kind: r.Outcome, ID: r.PipelineID})
 	}
 	if len(all) < known {
-		said = fmt.Sprintf("%d of %d attempts drawn.", len(all), known)
+		said = fmt.Sprintf("%s of %s drawn.", chart.Count.String(float64(len(all))), plural(int64(known), "attempt"))
 	}
 	return all, said, nil
 }

@@ -216,7 +216,7 @@ func (d *Dashboard) typicalCard(ctx context.Context, v *view) (Card, error) {
 	}
 	passed := slices.DeleteFunc(slices.Clone(dots.Items), func(p analytics.Dot) bool { return p.Outcome != analytics.Passed })
 	if len(passed) == 0 {
-		c.Empty = &Empty{Text: "No pipeline of this time has passed."}
+		c.Empty = v.noValues("No pipeline of this time has passed.")
 		return c, nil
 	}
 	slices.SortStableFunc(passed, func(a, b analytics.Dot) int { return compareFloats(a.ActiveS, b.ActiveS) })

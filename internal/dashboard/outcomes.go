@@ -3,7 +3,6 @@ package dashboard
 import (
 	"context"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
@@ -42,7 +41,7 @@ func (d *Dashboard) outcomesCard(ctx context.Context, v *view) (Card, error) {
 		c.Table.Rows = append(c.Table.Rows, r)
 	}
 	if a.Summary.Count == 0 {
-		c.Empty = &Empty{Text: "No pipeline was created in this time."}
+		c.Empty = d.nothing(ctx, v)
 		return c, nil
 	}
 	var notes []string
@@ -70,11 +69,11 @@ func (d *Dashboard) outcomeTiles(ctx context.Context, v *view) []Tile {
 	s, few := &a.Summary, a.Summary.Passed+a.Summary.Restarted+a.Summary.Failed < fewest
 	good := Tile{
 		Label: "Success rate", Href: "#outcomes", Big: shareWords(s.SuccessRate), Few: few,
-		Pairs: []hidden{{"first try", shareWords(s.FirstTryRate)}, {"pipelines", strconv.FormatInt(s.Count, 10)}}, Spark: chart.Spark(success, 0),
+		Pairs: []hidden{{"first try", shareWords(s.FirstTryRate)}, {"of", chart.Count.String(float64(s.Count))}}, Spark: chart.Spark(success, 0),
 	}
 	again := Tile{
 		Label: "Restarted", Href: v.href("pipelines", "restarts", analytics.RestartsOnly), Big: rateWords(restartRate(s)), Few: few,
-		Pairs: []hidden{{"pipelines", strconv.FormatInt(s.Restarted, 10)}}, Spark: chart.Spark(restarted, 0),
+		Pairs: []hidden{{"pipelines", chart.Count.String(float64(s.Restarted))}}, Spark: chart.Spark(restarted, 0),
 	}
 	if r, err := d.restarts(ctx, v); err == nil && len(r.Jobs) > 0 {
 		again.Pairs = append(again.Pairs, hidden{"most", r.Jobs[0].Job})
@@ -104,54 +103,4 @@ func rateWords(rate float64) string {
 		return "–"
 	}
 	return percent(rate)
-}
-
-// whereCard says where the wall time goes.
-func (d *Dashboard) whereCard(ctx context.Context, v *view) (Card, error) {
-	names := []string{"queued", "retrying", "running", "waiting for a person", "not known"}
-	keys := []string{"queue", "retry", "run", "blocked", "gap"}
-	c := Card{Title: "Where the time goes", Question: "Queue or run time? How much for retries and waiting?", Define: "parts"}
-	a, err := d.Analytics.Breakdown(ctx, v.filter)
-	if err != nil {
-		return c, err
-	}
-	picture := chart.Stack{ID: "where", Height: 224, From: v.filter.Window.From, To: v.filter.Window.To, Location: v.filter.Zone, Keys: keys, XTicks: 4}
-	c.Table = Table{Columns: []Column{
-		{"From", "start", false}, {"Pipelines", "count", true}, {"Queued", "queue_s", true}, {"Retrying", "retry_s", true}, {"Running", "execution_s", true}, {"Waiting for a person", "blocked_s", true}, {"Not known", "gap_s", true},
-	}}
-	used := make([]bool, len(keys))
-	for _, b := range a.Buckets {
-		from, to := time.Time(b.Start), time.Time(b.End)
-		r := Row{From: stamp(from), To: stamp(to), Cells: []Cell{bucketCell(from, to, v.filter.Zone, b.IsRunning), countCell(b.Count)}}
-		if b.Count > 0 {
-			r.Href = v.between(from, to)
-		}
-		bar := chart.Bar{From: from, To: to, Open: b.IsRunning}
-		for i, part := range []*float64{b.QueueS, b.RetryS, b.ExecutionS, b.BlockedS, b.GapS} {
-			value := 0.0
-			if part != nil {
-				value = *part
-			}
-			used[i] = used[i] || value >= .5
-			bar.Values = append(bar.Values, value)
-			r.Cells = append(r.Cells, secondsCell(part))
-		}
-		picture.Bars = append(picture.Bars, bar)
-		c.Table.Rows = append(c.Table.Rows, r)
-	}
-	for i, key := range keys {
-		if used[i] {
-			c.Legend = append(c.Legend, sign("", "k-"+key, names[i]))
-		}
-	}
-	if a.Summary.Count == 0 {
-		c.Empty = &Empty{Text: "Of no pipeline of this time is known where its time went."}
-		return c, nil
-	}
-	var notes []string
-	picture.Gaps, notes = d.gaps(ctx, v, nil)
-	c.Note = noted(notes)
-	c.Desc = "The mean wall time of pipelines in parts. " + picture.Describe(names)
-	c.Plots = []chart.Plot{picture.Plot()}
-	return c, nil
 }

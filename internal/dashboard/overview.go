@@ -106,7 +106,7 @@ func (d *Dashboard) dots(ctx context.Context, v *view) ([]chart.Dot, string, err
 	}
 	said := ""
 	if n := int64(len(all)); n < a.Total {
-		said = chart.Count.String(float64(n)) + " of " + plural(a.Total, "pipeline") + " drawn, rather those that failed or were restarted."
+		said = chart.Count.String(float64(n)) + " of " + plural(a.Total, "pipeline") + " drawn, first those that failed or were restarted."
 	}
 	return all, said, nil
 }
@@ -183,7 +183,7 @@ func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
 	}
 	c.Links = []Link{{"Compare", v.href("compare")}}
 	if worst == nil {
-		c.Empty = &Empty{Text: "The pipeline as a whole did not get lastingly slower in this time.", Links: []Link{{"Compare with the period before", v.href("compare")}}}
+		c.Empty = &Empty{Text: d.notSlower(ctx, v), Links: []Link{{"Compare with the period before", v.href("compare")}}}
 		return c, nil
 	}
 	attributed(&c, v, worst.Attribution)
@@ -191,6 +191,15 @@ func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
 		d.addSwarm(ctx, v, &c, said(worst.Attribution.Parts[0].Job), time.Time(worst.SinceAt))
 	}
 	return c, nil
+}
+
+// notSlower says that nothing was found, and whether there was enough to find
+// something in.
+func (d *Dashboard) notSlower(ctx context.Context, v *view) string {
+	if a, err := d.stats(ctx, v, "active"); err == nil && a.Summary.Count < enough {
+		return plural(a.Summary.Count, "pipeline") + " that passed: too few to tell whether it got slower."
+	}
+	return "The pipeline as a whole did not get lastingly slower in this time."
 }
 
 // addSwarm adds every attempt of a job, before and after.

@@ -60,7 +60,7 @@ type row struct {
 }
 
 // fill makes the cards of a page, all at the same time. One that fails keeps
-// its place and says so; the page is then not kept.
+// its place and says so.
 func (d *Dashboard) fill(ctx context.Context, v *view, p *Page, rows ...[]string) []row {
 	all := d.cards()
 	rows = slices.DeleteFunc(rows, func(names []string) bool { return len(names) == 0 })

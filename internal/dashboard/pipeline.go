@@ -135,7 +135,7 @@ func (v *view) facts(a *analytics.PipelineAnswer) []fact {
 		{"Wall", durationOr(a.WallS), "", ""},
 		{"Time to e2e", durationOr(a.TimeToE2eS), "", ""},
 		{"Provider", said(a.Provider), "", ""},
-		{"CI's word", said(a.RawStatus), "", ""},
+		{"The CI says", said(a.RawStatus), "", ""},
 	}
 	if a.ReportedS != nil {
 		all = append(all, fact{"Reported duration", chart.Duration(*a.ReportedS), "", ""})

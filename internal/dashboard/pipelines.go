@@ -233,6 +233,16 @@ func (d *Dashboard) eachPipelineCard(ctx context.Context, v *view) (Card, error)
 	})
 }
 
+// noValues says why a card has none, and leads to pipelines that did not pass:
+// durations are of those that did.
+func (v *view) noValues(text string) *Empty {
+	e := &Empty{Text: text}
+	if len(v.filter.Results) == 0 {
+		e.Links = []Link{{"Those that failed", v.href("pipelines", "state", "failed")}}
+	}
+	return e
+}
+
 // nothing says why there are no pipelines, and what may help.
 func (d *Dashboard) nothing(ctx context.Context, v *view) *Empty {
 	e := &Empty{Text: "There are no pipelines of " + v.refWords() + " from " + v.rangeWords() + "."}

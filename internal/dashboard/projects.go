@@ -76,7 +76,7 @@ func (d *Dashboard) projectTiles(ctx context.Context, v *view, a *analytics.Over
 	}
 	tiles := []Tile{
 		{Label: "Pipelines", Href: v.href("pipelines"), Big: chart.Count.String(float64(pipelines)), Pairs: []hidden{{"projects", fmt.Sprintf("%d of %d", active, len(a.Items))}}},
-		{Label: "Default branches that fail", Href: "#projects", Big: strconv.Itoa(red), Pairs: []hidden{{"by", "their last pipeline"}}},
+		{Label: "Default branches that fail", Href: "#projects", Big: strconv.Itoa(red), Pairs: []hidden{{"as of", "the last pipeline"}}},
 	}
 	if found, err := d.findings(ctx, v); err == nil {
 		tiles = append(tiles, Tile{Label: "Slower than before", Href: "#projects", Big: strconv.Itoa(len(found.Items))})
@@ -99,7 +99,7 @@ func lastEnded(all []analytics.StripMark) *analytics.StripMark {
 
 // projectsCard has a row for each project, the worst first.
 func (d *Dashboard) projectsCard(ctx context.Context, v *view) (Card, error) {
-	c := Card{Title: "Which pipelines need somebody?", Question: "What got slower comes first, by how much and how often it runs", Define: "active", TableShown: true}
+	c := Card{Title: "Which projects need attention?", Question: "What got slower comes first, by how much and how often it runs", Define: "active", TableShown: true}
 	a, err := d.projects(ctx, v)
 	if err != nil {
 		return c, err

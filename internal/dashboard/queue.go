@@ -114,6 +114,14 @@ func heatSigns(cuts []float64) (all []Sign) {
 	return append(all, sign("", "h4", "> "+last))
 }
 
+// hoursShown widens hours to half a day at the least: cells keep their shape.
+func hoursShown(first, last int) (from, to int) {
+	for last-first < 11 {
+		first, last = max(first-1, 0), min(last+1, 23)
+	}
+	return first, last
+}
+
 // queueByHourCard shows the hours of the week in which runners are short.
 func (d *Dashboard) queueByHourCard(ctx context.Context, v *view) (Card, error) {
 	c := Card{Title: "Queue time by hour", Question: "When are runners short?", Define: "queue"}
@@ -129,6 +137,7 @@ func (d *Dashboard) queueByHourCard(ctx context.Context, v *view) (Card, error) 
 	for _, h := range a.Hours {
 		first, last = min(first, h.Hour), max(last, h.Hour)
 	}
+	first, last = hoursShown(first, last)
 	picture := chart.Heat{ID: "queue-by-hour", Rows: weekdays(), Nothing: "no jobs"}
 	c.Table = Table{Columns: []Column{{"Day", "weekday", false}}}
 	for h := first; h <= last; h++ {

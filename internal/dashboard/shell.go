@@ -110,7 +110,7 @@ type Page struct {
 	Theme, Zone, Version string
 	Nav                  []Tab
 
-	incomplete bool // a part of it could not be made: it must not be kept
+	incomplete bool // a part of it could not be made: it is kept no longer than it took
 }
 
 // FullTitle is what the browser shows.

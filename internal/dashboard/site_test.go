@@ -2,6 +2,7 @@ package dashboard_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -87,7 +88,7 @@ func TestDemo(t *testing.T) {
 		shared := demonstration(t, s)
 		for name, test := range map[string]func(*site, *testing.T){
 			"every page": (*site).testEveryPage, "every link": (*site).testEveryLink, "the finding": (*site).testFindingLeadsToTheCommit, "dismissing": (*site).testDismiss,
-			"data": (*site).testCardData, "bad filters": (*site).testBadFilters, "kept": (*site).testPagesAreKept, "finding": (*site).testFind,
+			"data": (*site).testCardData, "bad filters": (*site).testBadFilters, "kept": (*site).testPagesAreKept, "finding": (*site).testFind, "where": (*site).testWhere,
 		} {
 			if name == "every link" && s.Engine() == "postgres" {
 				continue // links come of the same code; every page is made on both
@@ -295,6 +296,34 @@ func (p *site) testCardData(t *testing.T) {
 	}
 	for _, path := range []string{"duration.xml", "nothing.csv", "flaky.svg", ".csv", ""} {
 		p.get(t, "/p/acme/shop/-/data/"+path, http.StatusTeapot)
+	}
+}
+
+// Where the time goes is said by phase, with getting ready apart: there
+// is what was planted.
+func (p *site) testWhere(t *testing.T) {
+	t.Helper()
+	text, _ := p.get(t, "/p/acme/shop/-/data/where.json", http.StatusOK)
+	var rows []map[string]any
+	if err := json.Unmarshal([]byte(text), &rows); err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := p.get(t, "/p/acme/shop/-/data/where.csv", http.StatusOK)
+	if head, _, _ := strings.Cut(answer, "\r\n"); !strings.HasPrefix(head, "start,count,queue_s,build_s,set_up_s,e2e_s,other_s") {
+		t.Errorf("the columns are %s", head)
+	}
+	const slower = 60 // seconds by which the planted step is longer
+	first, last := 0.0, 0.0
+	for _, r := range rows {
+		if s, ok := r["set_up_s"].(float64); ok {
+			if first == 0 {
+				first = s
+			}
+			last = s
+		}
+	}
+	if last < first+slower {
+		t.Errorf("set-up went from %v to %v seconds, though the planted slow-down is in it", first, last)
 	}
 }
 

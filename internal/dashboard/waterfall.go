@@ -271,7 +271,7 @@ func laneOf(j *analytics.Attempt, created time.Time) chart.Lane {
 		}
 	}
 	for _, s := range j.Steps {
-		if s.Step == "up" || s.Step == "Set up job" {
+		if analytics.IsSetUp(s.Step) {
 			l.Setup = s.DurationS
 		}
 	}

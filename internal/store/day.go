@@ -35,9 +35,9 @@ type DayPipelines struct {
 
 // DayAttempts are the attempts, pipeline by pipeline.
 type DayAttempts struct {
-	Started, Finished, Queue, Run, PathRun, PathQueue, Saves     []int64 // or None
-	IsRetried                                                    []bool
-	Name, Stage, State, Result, RunnerID, RunnerName, RunnerTags Texts // tags as a JSON array
+	Started, Finished, Queue, Run, PathRun, PathQueue, Saves            []int64 // or None
+	IsRetried                                                           []bool
+	Name, Stage, State, Result, RunnerID, RunnerName, RunnerTags, Phase Texts // tags as a JSON array
 }
 
 // DaySteps are the steps of the attempts, attempt by attempt: of each name one,
@@ -113,7 +113,7 @@ func (d *Day) columns(c codec) {
 	c.numbers(&a.PathQueue, a.Queue)
 	c.numbers(&a.Saves, a.Run)
 	c.flags(&a.IsRetried)
-	for _, column := range []*Texts{&a.Name, &a.Stage, &a.State, &a.Result, &a.RunnerID, &a.RunnerName, &a.RunnerTags} {
+	for _, column := range []*Texts{&a.Name, &a.Stage, &a.State, &a.Result, &a.RunnerID, &a.RunnerName, &a.RunnerTags, &a.Phase} {
 		c.texts(column)
 	}
 }

@@ -28,8 +28,9 @@ func (r *Reading) build(ctx context.Context, projects []int64, first, last int64
 FROM pipelines p LEFT JOIN phases f ON f.project_id = p.project_id AND f.pipeline_id = p.id AND f.phase = 'e2e'
 WHERE `+where+" ORDER BY p.project_id, p.created_ms, p.id", args, b.pipeline)
 	if err == nil {
+		b.to = nil
 		err = r.Rows(ctx, `SELECT p.project_id, p.id, j.started_ms, j.finished_ms, j.queue_ms, j.run_ms, j.path_run_ms, j.path_queue_ms, j.saves_ms, j.is_retried,
-	j.name, j.stage, j.state, j.result, j.runner_id, j.runner_name, j.runner_tags, j.attempt_key
+	j.name, j.stage, j.state, j.result, j.runner_id, j.runner_name, j.runner_tags, j.phase, j.attempt_key
 FROM pipelines p CROSS JOIN jobs j WHERE j.project_id = p.project_id AND j.pipeline_id = p.id AND NOT j.is_superseded
 AND `+where+" ORDER BY p.project_id, p.created_ms, p.id, j.attempt_key", args, b.attempt)
 	}
@@ -54,7 +55,7 @@ type dayBuilder struct {
 	at     [2]int     // the day and the pipeline whose attempts come
 
 	row dayRow
-	to  []any // the parts of row, for scan
+	to  []any // the parts of row, for scan; nil: not known yet of this query
 }
 
 // A dayRow is a row of either query.
@@ -62,12 +63,12 @@ type dayRow struct {
 	project, id int64
 	numbers     [8]number
 	flags       [3]flag
-	texts       [8]word
+	texts       [9]word
 }
 
 // Places are where the texts of each column are, the pipelines', the attempts'
 // and the steps'.
-type places [15]map[string]uint32
+type places [16]map[string]uint32
 
 // pipeline takes a row.
 func (b *dayBuilder) pipeline(scan Scan) error {
@@ -109,7 +110,7 @@ func (b *dayBuilder) pipeline(scan Scan) error {
 // attempt takes a row; the pipelines are all there.
 func (b *dayBuilder) attempt(scan Scan) error {
 	r := &b.row
-	if len(b.to) != 2+7+1+8 {
+	if b.to == nil {
 		b.to = []any{&r.project, &r.id}
 		for i := range 7 {
 			b.to = append(b.to, &r.numbers[i])
@@ -129,11 +130,11 @@ func (b *dayBuilder) attempt(scan Scan) error {
 		*c = append(*c, int64(r.numbers[i]))
 	}
 	a.IsRetried = append(a.IsRetried, bool(r.flags[0]))
-	for i, c := range []*Texts{&a.Name, &a.Stage, &a.State, &a.Result, &a.RunnerID, &a.RunnerName, &a.RunnerTags} {
+	for i, c := range []*Texts{&a.Name, &a.Stage, &a.State, &a.Result, &a.RunnerID, &a.RunnerName, &a.RunnerTags, &a.Phase} {
 		b.places[b.at[0]].add(7+i, c, string(r.texts[i]))
 	}
 	if b.want&Steps != 0 {
-		b.keys[b.at[0]] = append(b.keys[b.at[0]], string(r.texts[7]))
+		b.keys[b.at[0]] = append(b.keys[b.at[0]], string(r.texts[8]))
 	}
 	return nil
 }

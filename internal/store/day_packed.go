@@ -13,7 +13,7 @@ import (
 
 // packedForm is the form that is written and read. A body of another form is
 // as good as none: the rows are read instead.
-const packedForm = 2
+const packedForm = 3
 
 var errDamagedDay = errors.New("a packed day is damaged, or in another form")
 

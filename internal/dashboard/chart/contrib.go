@@ -13,6 +13,8 @@ type Contrib struct {
 	ID    string
 	Unit  Unit
 	Parts []Part
+	// IsAmount tells that they are amounts and no changes: they have no sign.
+	IsAmount bool
 }
 
 // Plot draws the bars.
@@ -33,7 +35,7 @@ func (c Contrib) Plot() Plot {
 		if top > 0 && finite(p.Delta) {
 			width = math.Abs(p.Delta) / top * room
 		}
-		value := esc(Signed(c.Unit, p.Delta))
+		value := esc(c.value(p))
 		if p.Delta >= 0 {
 			w.rect(zero, math.Max(width, .4), y+8, 14, "cb pos")
 			w.f(`<text x="%s%%" dx="-8" y="%s" class="lab end">%s<title>%s</title></text>`, num(zero), num(y+19.5), esc(cut(p.Name, 24)), esc(p.Name))
@@ -44,4 +46,11 @@ func (c Contrib) Plot() Plot {
 		w.f(`<text x="%s%%" dx="8" y="%s" class="lab">%s <tspan class="val2">%s</tspan><title>%s</title></text>`, num(zero), num(y+19.5), esc(cut(p.Name, 24)), value, esc(p.Name))
 	}
 	return Plot{id: c.ID, height: int(height), area: w.String(), class: "contrib"}
+}
+
+func (c Contrib) value(p Part) string {
+	if c.IsAmount {
+		return c.Unit.String(p.Delta)
+	}
+	return Signed(c.Unit, p.Delta)
 }

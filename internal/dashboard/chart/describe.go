@@ -85,7 +85,7 @@ func (c Contrib) Describe() string {
 	}
 	parts := make([]string, 0, len(c.Parts))
 	for _, p := range c.Parts {
-		parts = append(parts, p.Name+" "+Signed(c.Unit, p.Delta))
+		parts = append(parts, p.Name+" "+c.value(p))
 	}
 	return strings.Join(parts, ", ") + "."
 }

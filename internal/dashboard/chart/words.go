@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // A Unit says how numbers are written and which ticks they get.
@@ -63,13 +64,26 @@ func (u Unit) String(v float64) string {
 	case Seconds:
 		return Duration(v)
 	case Percent:
+		if v == 0 || v == 100 {
+			return signed(v, 0) + " %"
+		}
 		return signed(v, 1) + " %"
 	default:
 		if v == math.Trunc(v) {
-			return signed(v, 0)
+			return grouped(signed(v, 0))
 		}
 		return signed(v, 1)
 	}
+}
+
+// grouped sets a comma between thousands, as in 16,342.
+func grouped(digits string) string {
+	number := strings.TrimPrefix(digits, Minus)
+	sign := strings.TrimSuffix(digits, number)
+	for i := len(number) - 3; i > 0; i -= 3 {
+		number = number[:i] + "," + number[i:]
+	}
+	return sign + number
 }
 
 func signed(v float64, n int) string {
