@@ -18,6 +18,7 @@ var (
 	MeanDifference       = meanDifference
 	Lasting              = lasting
 	Day                  = day
+	AtOnce               = atOnce
 )
 
 // RankTest is rankTest of values in any order.
