@@ -34,6 +34,18 @@ type scope struct {
 	projects []project // nil: all, and too many to name
 }
 
+// ids are those of the projects; nil: all.
+func (s *scope) ids() []int64 {
+	if s.projects == nil {
+		return nil
+	}
+	ids := make([]int64, len(s.projects))
+	for i, p := range s.projects {
+		ids[i] = p.id
+	}
+	return ids
+}
+
 // conditions are joined by AND.
 type conditions []string
 

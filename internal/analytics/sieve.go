@@ -43,16 +43,9 @@ func (s *scope) days(ctx context.Context, read *store.Reading, each func(v *siev
 
 // daysWith is days with parts of them that few questions need.
 func (s *scope) daysWith(ctx context.Context, read *store.Reading, want store.Parts, each func(v *sieve) error, windows ...Window) error {
-	var ids []int64
-	if s.projects != nil {
-		ids = []int64{}
-	}
-	for _, p := range s.projects {
-		ids = append(ids, p.id)
-	}
 	v := &sieve{scope: s}
 	for _, w := range daysOnce(windows) {
-		err := read.Days(ctx, ids, w.From, w.To, want, func(d *store.Day) error {
+		err := read.Days(ctx, s.ids(), w.From, w.To, want, func(d *store.Day) error {
 			v.look(d)
 			return each(v)
 		})

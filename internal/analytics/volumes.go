@@ -3,6 +3,7 @@ package analytics
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
@@ -77,14 +78,7 @@ func (p *picker) eachPipelines(ctx context.Context, read *store.Reading, w Windo
 			want |= column
 		}
 	}
-	var ids []int64
-	if p.projects != nil {
-		ids = []int64{}
-		for _, project := range p.projects {
-			ids = append(ids, project.id)
-		}
-	}
-	err := read.Pipelines(ctx, ids, w.From.UnixMilli(), w.To.UnixMilli(), want|filterTexts, func(v *store.Volume, from, to int) error {
+	err := read.Pipelines(ctx, p.ids(), w.From.UnixMilli(), w.To.UnixMilli(), want|filterTexts, func(v *store.Volume, from, to int) error {
 		if rows := p.pick(v, from, to); len(rows) > 0 {
 			each(chosen{v, rows})
 		}
@@ -94,6 +88,19 @@ func (p *picker) eachPipelines(ctx context.Context, read *store.Reading, w Windo
 		return fmt.Errorf("read pipelines: %w", err)
 	}
 	return nil
+}
+
+// numbers are the least and the greatest of the numbers of the pipelines that
+// were created in the window, whatever the filter says of them.
+func (s *scope) numbers(ctx context.Context, read *store.Reading, w Window) (least, greatest int64, err error) {
+	least, greatest = math.MaxInt64, math.MinInt64
+	err = read.Pipelines(ctx, s.ids(), w.From.UnixMilli(), w.To.UnixMilli(), store.PipelineID, func(v *store.Volume, from, to int) error {
+		for _, id := range v.Numbers(store.PipelineID)[from:to] {
+			least, greatest = min(least, id), max(greatest, id)
+		}
+		return nil
+	})
+	return least, greatest, err
 }
 
 // created is when the pipelines of each project were created.
