@@ -34,14 +34,15 @@ func (e *env) collectGitHubCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "github",
 		Short: "Read workflow runs out of a GitHub",
-		Long: `Read workflow runs out of a GitHub, with every attempt of every job, and save them
-in a database, or send them to a server (--post). It asks no more than --rate, waits
-when GitHub says so, and goes on where it was interrupted. GitHub's lists show 1,000
-runs at most, so it asks day by day, and hour by hour where a day has more.
+		Long: `Read workflow runs out of a GitHub, with every attempt of every job, and
+deployments, and save them in a database, or send them to a server (--post). It asks
+no more than --rate, waits when GitHub says so, and goes on where it was interrupted.
+GitHub's lists show 1,000 runs at most, so it asks day by day, and in halves where a
+day has more.
 
 The token is taken from PMC_GITHUB_TOKEN, or from the file that
-PMC_GITHUB_TOKEN_FILE names; it reads Actions and Metadata. With --post, the
-server's token is taken from PMC_TOKEN.
+PMC_GITHUB_TOKEN_FILE names; it reads Actions, Deployments and Metadata. With
+--post, the server's token is taken from PMC_TOKEN.
 
 Without --since it reads what was created since it was run last; the first time,
 what was created in 180 days. Runs that are run again later are found by the
@@ -97,7 +98,7 @@ func (g *githubCollecting) run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	what := &collect.GitHubPast{Client: client, Repositories: repositories, Until: until}
+	what := &collect.GitHubPast{Client: client, Repositories: repositories, Until: until, Log: log}
 	return g.to(ctx, e, log, func(to target) error { return g.collect(ctx, e, log, what, to) })
 }
 

@@ -90,7 +90,7 @@ func (g *GitHub) Deployments(ctx context.Context, project string, since time.Tim
 		listed, err := g.Client.Deployments(ctx, project, since.Add(-rerunSoon))
 		if Missing(err) {
 			if was != nil || !asked {
-				g.Log.WarnContext(ctx, "deployments can't be read and are left out; the token needs the permission to read them", "project", project, "error", err)
+				g.Log.WarnContext(ctx, noDeployments, "project", project, "error", err)
 			}
 			g.settle(project, nil)
 			return
@@ -120,6 +120,9 @@ func (g *GitHub) Deployments(ctx context.Context, project string, since time.Tim
 		maps.DeleteFunc(settled, func(id int64, _ bool) bool { return !current[id] })
 	}
 }
+
+// noDeployments is what the log says where a token may not read them.
+const noDeployments = "deployments can't be read and are left out; the token needs the permission to read them"
 
 func (g *GitHub) settle(project string, deployments map[int64]bool) {
 	if g.settled == nil {

@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"iter"
+	"log/slog"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
@@ -14,6 +15,7 @@ type GitHubPast struct {
 	Client       *github.Client
 	Repositories []string
 	Until        time.Time // runs created then or later are left out
+	Log          *slog.Logger
 	// Since says from when on a list is read.
 	Since func(ctx context.Context, list string) (time.Time, error)
 }
@@ -64,7 +66,7 @@ func (g *GitHubPast) runs(ctx context.Context, repository string) iter.Seq2[Item
 }
 
 // deployments tell which jobs deployed to which environment, and of those that
-// no job made. Where a token may not read them there are none.
+// no job made. Where the token may not read them there are none.
 func (g *GitHubPast) deployments(ctx context.Context, repository string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		list := g.list(repository, "deployments")
@@ -75,6 +77,7 @@ func (g *GitHubPast) deployments(ctx context.Context, repository string) iter.Se
 		}
 		all, err := g.Client.Deployments(ctx, repository, since)
 		if Missing(err) {
+			g.Log.WarnContext(ctx, noDeployments, "project", repository, "error", err)
 			return
 		}
 		if err != nil {

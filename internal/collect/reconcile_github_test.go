@@ -263,3 +263,33 @@ func TestReconcileFollowsDeployments(t *testing.T) {
 		}
 	})
 }
+
+// Of the past, runs are read though the token may not read deployments, and that
+// is said.
+func TestPastWithoutDeployments(t *testing.T) {
+	t.Parallel()
+	w := githubtest.Generate(3, 5, time.Now())
+	w.Repositories[0].DeploymentsRefused = true
+	client, err := github.NewClient(rest.Config{Base: githubtest.Serve(t, w, "secret").URL, Secret: "secret", Rate: 1e6, Burst: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.CloseIdle()
+	var log bytes.Buffer
+	past := collect.GitHubPast{
+		Client: client, Repositories: []string{"acme/shop"}, Until: time.Now().Add(time.Hour), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Since: func(context.Context, string) (time.Time, error) { return time.Now().Add(-2 * 24 * time.Hour), nil },
+	}
+	runs := 0
+	for it, err := range past.Created(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if it.ID != 0 {
+			runs++
+		}
+	}
+	if runs != 5 || !strings.Contains(log.String(), "deployments can't be read") {
+		t.Errorf("%d runs, want 5; said was %s", runs, log.String())
+	}
+}
