@@ -81,7 +81,7 @@ const shownRuns = 30
 
 // jobRunsCard lists the latest attempts.
 func (d *Dashboard) jobRunsCard(ctx context.Context, v *view) (Card, error) {
-	c := Card{Title: "Latest attempts", Question: "Which pipelines?", TableShown: true}
+	c := Card{Title: "Latest attempts", Question: "Which pipelines?", Define: "job-run", TableShown: true}
 	runs, err := d.jobRuns(ctx, v)
 	if err != nil {
 		return c, err

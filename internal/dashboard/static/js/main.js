@@ -31,6 +31,10 @@ document.getElementById('theme')?.addEventListener('click', () => {
   say(`${root.dataset.theme} colours`);
 });
 
+// Where the tabs are wider than the window, the one that is here is in sight.
+const here = document.querySelector('.top nav [aria-current]');
+if (here instanceof HTMLElement) here.scrollIntoView({ block: 'nearest', inline: 'center' });
+
 // The browser's time zone, asked for once.
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && remembered('tz') !== zone && root.dataset.zone !== undefined) {
