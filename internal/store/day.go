@@ -79,7 +79,7 @@ type codec interface {
 }
 
 // columns hands the columns to c. Their order is the form of a packed day: who
-// changes it must count up packedForm.
+// changes it must count up packedForm; the packer then makes all days anew.
 func (d *Day) columns(c codec) {
 	p, a := &d.Pipelines, &d.Attempts
 	c.rows(len(p.Created))

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -47,6 +49,12 @@ func (s *Store) KeepPacked(ctx context.Context) {
 // PackDays packs the days that are over and have not been packed since their
 // rows changed, with a pause between lots, and returns how many it packed.
 func (s *Store) PackDays(ctx context.Context, pause time.Duration) (all int64, err error) {
+	if !s.formsKnown.Load() {
+		if err := s.forgetOldForms(ctx); err != nil {
+			return 0, fmt.Errorf("look for days in another form: %w", err)
+		}
+		s.formsKnown.Store(true)
+	}
 	for last := (dayKey{-1, -1}); ; {
 		lot, err := s.lotToPack(ctx, last)
 		if err != nil || len(lot) == 0 {
@@ -65,6 +73,37 @@ func (s *Store) PackDays(ctx context.Context, pause time.Duration) (all int64, e
 			return all, ctx.Err()
 		}
 	}
+}
+
+// forgetOldForms takes away the bodies that a version before packed in a form
+// that is not read any more. One look after the start is enough.
+func (s *Store) forgetOldForms(ctx context.Context) error {
+	var old [][]any
+	err := s.readWithin(ctx, packTimeout, func(ctx context.Context, read *Reading) error {
+		const text = "SELECT project_id, day FROM days WHERE body IS NOT NULL AND substr(body, 1, 1) <> $1 ORDER BY project_id, day"
+		return read.Rows(ctx, text, []any{[]byte{packedForm}}, func(scan Scan) error {
+			var key dayKey
+			err := scan(&key.project, &key.day)
+			old = append(old, []any{key.project, key.day})
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for lot := range slices.Chunk(old, buildProjects) {
+		tx, err := s.db.writer.BeginTx(ctx, nil)
+		if err != nil {
+			return fmt.Errorf("begin: %w", err)
+		}
+		if err := s.exec(ctx, tx, staleDays, lot); err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+		if err := tx.Commit(); err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+	}
+	return nil
 }
 
 // lotToPack is the next days of one project.

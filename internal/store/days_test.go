@@ -207,6 +207,29 @@ func TestWhichDaysArePacked(t *testing.T) {
 	})
 }
 
+// What a version before has packed in its own form is packed anew.
+func TestDaysInAnotherFormArePackedAnew(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, database string) {
+		s := storetest.Open(t, database)
+		for i := range 3 {
+			save(t, s, ci.Report{Project: "a/one", Pipeline: ci.Pipeline{ID: int64(i + 1), CreatedAt: time.Date(2026, 11, 10+i, 9, 0, 0, 0, time.UTC)}})
+		}
+		if n := packDays(t, s); n != 3 {
+			t.Fatalf("%d days were packed, want 3", n)
+		}
+		if err := store.SetBodies(t.Context(), s, []byte{0, 1, 2}); err != nil {
+			t.Fatal(err)
+		}
+		if n := packDays(t, storetest.Open(t, database)); n != 3 {
+			t.Errorf("%d days were packed anew, want 3", n)
+		}
+		if packed, stale := checkDays(t, s); packed != 3 || stale != 0 {
+			t.Errorf("%d days are packed and %d are not", packed, stale)
+		}
+	})
+}
+
 // Packing is small, and what reads it does not take for a day what is none.
 func TestDamagedDaysAreToldApart(t *testing.T) {
 	t.Parallel()

@@ -79,6 +79,12 @@ func CheckDays(ctx context.Context, s *Store) (packed, stale int, err error) {
 	})
 }
 
+// SetBodies makes the bodies of all packed days others.
+func SetBodies(ctx context.Context, s *Store, body []byte) error {
+	_, err := s.db.writer.ExecContext(ctx, "UPDATE days SET body = $1 WHERE body IS NOT NULL", body)
+	return err
+}
+
 // ReadDamaged reads a packed day and its steps of which somebody damages what
 // was compressed, and walks over what is taken for a day.
 func ReadDamaged(s *Store, body, steps []byte, damage func([]byte) []byte) error {

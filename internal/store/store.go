@@ -103,6 +103,7 @@ type Store struct {
 	received    chan struct{} // a delivery came
 	bodies      packer
 	packedDays  packer
+	formsKnown  atomic.Bool // all packed days are in the form that is read
 	open        openDays
 	away        atomic.Bool
 	closing     sync.RWMutex // held for reading while a request is put in the queue
