@@ -12,8 +12,8 @@ import (
 // the steps are a body by themselves, in the same form.
 
 // packedForm is the form that is written and read. A body of another form is
-// as good as none: the rows are read instead, and nobody packs them anew. So who
-// counts it up takes the bodies away in a migration.
+// as good as none: the rows are read instead, until the packer has found it after
+// the next start and packed the day anew.
 const packedForm = 3
 
 var errDamagedDay = errors.New("a packed day is damaged, or in another form")
