@@ -116,7 +116,7 @@ func (m *Migrator) prepareCopy(ctx context.Context, tx *sql.Tx, o *origin) (rest
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return nil, fmt.Errorf("read the indexes: %w", err)
 	}
-	after = append(after, fmt.Sprintf("INSERT INTO days (project_id, day) SELECT DISTINCT project_id, created_ms / %d FROM pipelines", dayMS))
+	after = append(after, fmt.Sprintf("INSERT INTO days (project_id, day) SELECT DISTINCT project_id, created_ms / %d FROM pipelines WHERE created_ms >= 0", dayMS))
 	after = append(after, "ANALYZE projects", "ANALYZE pipelines", "ANALYZE jobs", "ANALYZE phases", "ANALYZE days")
 	return func() error { return execAll(ctx, tx, after) }, execAll(ctx, tx, statements)
 }

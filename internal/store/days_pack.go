@@ -106,10 +106,11 @@ func (s *Store) forgetOldForms(ctx context.Context) error {
 	return nil
 }
 
-// lotToPack is the next days of one project.
+// lotToPack is the next days of one project. Days before 1970, of which a database
+// of the original may have pipelines, are in no question.
 func (s *Store) lotToPack(ctx context.Context, last dayKey) (lot []dayKey, err error) {
 	over := s.config.Now().Add(-packAfter).UnixMilli() / dayMS
-	err = s.read(ctx, `SELECT project_id, day FROM days`+s.engine.byIndex("days_to_pack")+` WHERE body IS NULL AND day < $1 AND (project_id > $2 OR project_id = $2 AND day > $3)
+	err = s.read(ctx, `SELECT project_id, day FROM days`+s.engine.byIndex("days_to_pack")+` WHERE body IS NULL AND day >= 0 AND day < $1 AND (project_id > $2 OR project_id = $2 AND day > $3)
 		ORDER BY project_id, day LIMIT $4`, func(rows *sql.Rows) error {
 		var key dayKey
 		err := rows.Scan(&key.project, &key.day)
