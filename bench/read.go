@@ -109,6 +109,7 @@ func questionsToAsk() []askedQuestion {
 			add("stats", "/api/v1/stats", project, span, target("stats"))
 			add("stats time_to_e2e", "/api/v1/stats?metric=time_to_e2e", project, span, target("stats"))
 			add("stats job_run", "/api/v1/stats?metric="+url.QueryEscape("job_run:e2e:cart"), project, span, 0)
+			add("one job", "/api/v1/job?job="+url.QueryEscape("e2e:cart"), project, span, 0)
 			for _, name := range []string{"jobs", "breakdown", "critical-path", "restarts", "flaky", "queue", "outcomes", "cost", "changes", "findings", "dora", "concurrency", "pipelines"} {
 				add(name, "/api/v1/"+name, project, span, target(name))
 			}
@@ -122,7 +123,7 @@ func questionsToAsk() []askedQuestion {
 		askedQuestion{"page of a project, busy, 30d", "/p/" + busyProject + "?again=", 150 * ms},
 		askedQuestion{"page of all projects, 30d", "/?again=", 150 * ms},
 	)
-	for _, page := range []string{"pipelines", "jobs", "flaky", "queue", "compare", "dora"} {
+	for _, page := range []string{"pipelines", "jobs", "jobs/e2e:cart", "flaky", "queue", "compare", "dora"} {
 		all = append(all, askedQuestion{"page " + page + ", busy, 30d", "/p/" + busyProject + "/-/" + page + "?again=", 150 * ms})
 	}
 	slices.SortStableFunc(all, func(a, b askedQuestion) int { return strings.Compare(a.name, b.name) })

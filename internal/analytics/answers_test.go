@@ -36,6 +36,7 @@ func TestAnswers(t *testing.T) {
 			w.compareConcurrency(t, query, a, &f)
 			f.Jobs = []string{pick(w, "e2e", "unit", "build-e2e")}
 			w.compareJob(t, query, a, &f)
+			w.compareJobRuns(t, query, a, &f)
 			if t.Failed() {
 				return
 			}
@@ -465,18 +466,15 @@ func (w *world) compareJob(t *testing.T, what string, a *analytics.Analytics, f 
 				queue[k] = append(queue[k], *j.queue)
 			}
 			e := ended[k]
-			switch {
-			case j.state != "finished" || j.result == "skip":
-			case j.result == "cancellation":
-				e.Canceled++
-			case j.result == "" || j.result == "success":
-				if j.attempt > 1 {
-					e.Restarted++
-				} else {
-					e.Passed++
-				}
-			default:
+			switch outcomeOf(j) {
+			case analytics.Passed:
+				e.Passed++
+			case analytics.Restarted:
+				e.Restarted++
+			case analytics.Failed:
 				e.Failed++
+			case analytics.Canceled:
+				e.Canceled++
 			}
 			ended[k] = e
 		})
@@ -531,10 +529,76 @@ func (w *world) compareJob(t *testing.T, what string, a *analytics.Analytics, f 
 			equal(t, "job?"+what+" "+g.Name, analytics.JobGroup{Name: g.Name, JobSums: want[g.Name]}, g)
 		}
 	}
+	w.compareReasons(t, what, f, got.FailureReasons)
 	for _, b := range got.Buckets {
 		want := groups(func(p *pipelineRow, _ *jobRow) string { return strconv.FormatBool(within(b.Slice, p.created)) })
 		equal(t, "job?"+what+" "+b.Start.String(), analytics.JobBucket{Slice: b.Slice, JobSums: orNone(want, "true")}, b)
 	}
+}
+
+func (w *world) compareReasons(t *testing.T, what string, f *analytics.Filter, got []analytics.ReasonCount) {
+	t.Helper()
+	count := map[string]int64{}
+	w.attemptsOf(f, f.Window, func(_ *pipelineRow, j *jobRow) {
+		if outcomeOf(j) == analytics.Failed {
+			count[j.reason]++
+		}
+	})
+	want := []analytics.ReasonCount{}
+	for reason, n := range count {
+		want = append(want, analytics.ReasonCount{Reason: reason, Count: n})
+	}
+	slices.SortFunc(want, func(x, y analytics.ReasonCount) int {
+		return cmp.Or(cmp.Compare(y.Count, x.Count), cmp.Compare(x.Reason, y.Reason))
+	})
+	equal(t, "job?"+what+" reasons", want, got)
+}
+
+func outcomeOf(j *jobRow) string {
+	switch {
+	case j.state != "finished":
+		return analytics.Unfinished
+	case j.result == "failure" || j.result == "error" || j.result == "timeout":
+		return analytics.Failed
+	case j.result == "cancellation":
+		return analytics.Canceled
+	case j.result == "skip":
+		return analytics.Skipped
+	case j.attempt > 1:
+		return analytics.Restarted
+	}
+	return analytics.Passed
+}
+
+func (w *world) compareJobRuns(t *testing.T, what string, a *analytics.Analytics, filter *analytics.Filter) {
+	t.Helper()
+	f := *filter
+	got, err := a.JobRuns(t.Context(), f, f.Jobs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Results = nil
+	seconds := func(ms *int64) *float64 {
+		if ms == nil {
+			return nil
+		}
+		return new(float64(*ms) / 1000)
+	}
+	var want []analytics.JobRun
+	w.attemptsOf(&f, f.Window, func(p *pipelineRow, j *jobRow) {
+		want = append(want, analytics.JobRun{
+			Project: p.project, PipelineID: p.id, CreatedAt: analytics.Time(time.UnixMilli(p.created)), Attempt: j.attempt, IsRetried: j.retried, Outcome: outcomeOf(j),
+			RunS: seconds(j.run), QueueS: seconds(j.queue), Critical: j.pathRun != nil, Ref: p.ref, Runner: cmp.Or(j.runner, j.runnerID), FailureReason: j.reason,
+		})
+	})
+	order := func(x, y analytics.JobRun) int {
+		return cmp.Or(y.CreatedAt.Time().Compare(x.CreatedAt.Time()), cmp.Compare(y.PipelineID, x.PipelineID), cmp.Compare(x.Project, y.Project), cmp.Compare(y.Attempt, x.Attempt))
+	}
+	if !slices.IsSortedFunc(got.Items, order) {
+		t.Errorf("runs?%s: they are not in order", what)
+	}
+	slices.SortStableFunc(want, order)
+	equal(t, "runs?"+what, want, got.Items)
 }
 
 func (w *world) compareQueue(t *testing.T, what string, a *analytics.Analytics, f *analytics.Filter) {

@@ -2,8 +2,6 @@ package analytics
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -140,39 +138,4 @@ func (w width) wall(t time.Time, n int) time.Time {
 		return time.Date(y, m, d-(int(t.Weekday())+6)%7+7*n, 0, 0, 0, 0, t.Location())
 	}
 	return time.Date(y, m, d+n*w.days, 0, 0, 0, 0, t.Location())
-}
-
-// sql is the number, from 0, of the bucket in which the instant in column
-// (Unix milliseconds, inside the window) is. Buckets of equal width that follow
-// one another are one division, so that a year of days is five branches.
-func (b *bucketing) sql(column string) string {
-	type piece struct{ start, width, first, count int64 }
-	var pieces []piece
-	for i := range len(b.edges) - 1 {
-		start, width := b.edges[i].UnixMilli(), b.edges[i+1].UnixMilli()-b.edges[i].UnixMilli()
-		if last := len(pieces) - 1; last >= 0 && pieces[last].width == width {
-			pieces[last].count++
-			continue
-		}
-		pieces = append(pieces, piece{start, width, int64(i), 1})
-	}
-	var s strings.Builder
-	s.WriteString("CASE")
-	for i, p := range pieces {
-		if i == len(pieces)-1 {
-			s.WriteString(" ELSE ")
-		} else {
-			s.WriteString(" WHEN " + column + " < " + strconv.FormatInt(pieces[i+1].start, 10) + " THEN ")
-		}
-		if p.count == 1 {
-			s.WriteString(strconv.FormatInt(p.first, 10))
-			continue
-		}
-		s.WriteString(strconv.FormatInt(p.first, 10) + " + (" + column + " - " + strconv.FormatInt(p.start, 10) + ") / " + strconv.FormatInt(p.width, 10))
-	}
-	if len(pieces) == 1 { // a CASE needs a WHEN
-		return "(" + strings.TrimPrefix(s.String(), "CASE ELSE ") + ")"
-	}
-	s.WriteString(" END")
-	return s.String()
 }

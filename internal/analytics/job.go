@@ -72,103 +72,17 @@ func (a *Analytics) Job(ctx context.Context, f Filter) (*JobAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := &JobAnswer{
-		Timeline: line, Job: f.Jobs[0], Buckets: make([]JobBucket, len(slices)), Histogram: []Bin{}, ByRunner: []JobGroup{}, ByRef: []JobGroup{}, FailureReasons: []ReasonCount{},
-	}
-	for i := range slices {
-		answer.Buckets[i].Slice = slices[i]
-	}
+	answer := &JobAnswer{Timeline: line, Job: f.Jobs[0], Buckets: make([]JobBucket, len(slices))}
+	t := newJobSumming(b, len(slices))
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		var whole int64
-		err := s.attemptGroups(ctx, read, "0", 1, &whole, func(sums JobSums) { answer.JobSums = sums })
-		if err == nil {
-			var k int
-			err = s.attemptGroups(ctx, read, b.sql("p.created_ms"), len(slices), &k, func(sums JobSums) { answer.Buckets[k].JobSums = sums })
-		}
-		if err == nil {
-			err = s.jobGroups(ctx, read, "COALESCE(j.runner_name, j.runner_id, '')", &answer.ByRunner)
-		}
-		if err == nil {
-			err = s.jobGroups(ctx, read, "COALESCE(p.ref, '')", &answer.ByRef)
-		}
-		if err == nil {
-			err = s.reasons(ctx, read, &answer.FailureReasons)
-		}
-		if err == nil {
-			err = answer.bins(ctx, read, s)
-		}
-		return err
+		return s.days(ctx, read, t.add, s.Window)
 	})
+	answer.JobSums, answer.Histogram = t.whole(), t.bins()
+	for i := range slices {
+		answer.Buckets[i] = JobBucket{slices[i], t.buckets[i].sums()}
+	}
+	answer.ByRunner, answer.ByRef, answer.FailureReasons = groupsOf(t.byRunner), groupsOf(t.byRef), t.mostReasons()
 	return answer, err
-}
-
-func (s *scope) jobGroups(ctx context.Context, read *store.Reading, key string, to *[]JobGroup) error {
-	var name string
-	return s.attemptGroups(ctx, read, key, maxGroups, &name, func(sums JobSums) { *to = append(*to, JobGroup{name, sums}) })
-}
-
-// attemptGroups sums up attempts by a key in SQL, the largest groups first. It
-// puts the key of each where at shows before it hands on the sums.
-func (s *scope) attemptGroups(ctx context.Context, read *store.Reading, key string, limit int, at any, take func(JobSums)) error {
-	var args arguments
-	fractions := []float64{0.05, 0.5, 0.8, 0.95}
-	text := "SELECT g.k, COUNT(g.run_ms), AVG(g.run_ms), " + read.Percentiles("g.run_ms", fractions...) + ", COUNT(g.queue_ms), AVG(g.queue_ms), " + read.Percentiles("g.queue_ms", fractions...)
-	count := func(outcome string) string { return ", COUNT(CASE WHEN g.outcome = '" + outcome + "' THEN 1 END)" }
-	text += count(Passed) + count(Restarted) + count(Failed) + count(Canceled)
-	text += " FROM (SELECT " + key + " AS k, CASE WHEN " + s.result(&args, "j", ResultOK) + " THEN j.run_ms END AS run_ms, j.queue_ms, " + attemptOutcome + " AS outcome" + s.attemptsFrom(&args, s.Window) +
-		") g GROUP BY g.k ORDER BY COUNT(*) DESC, g.k LIMIT " + args.add(limit)
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var sums JobSums
-		var values store.Floats
-		queue := &sums.Queue
-		if err := scanSummary(scan, fractions, &sums.Run, at, &queue.Count, secondsIn{&queue.MeanS}, &values, &sums.Passed, &sums.Restarted, &sums.Failed, &sums.Canceled); err != nil {
-			return err
-		}
-		queue.Percentiles = percentilesOf(fractions, values)
-		take(sums)
-		return nil
-	})
-}
-
-func (s *scope) reasons(ctx context.Context, read *store.Reading, to *[]ReasonCount) error {
-	var args arguments
-	text := "SELECT COALESCE(j.failure_reason, ''), COUNT(*)" + s.attemptsFrom(&args, s.Window) + " AND " + failedSQL +
-		" GROUP BY COALESCE(j.failure_reason, '') ORDER BY COUNT(*) DESC, 1 LIMIT " + args.add(maxGroups)
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var r ReasonCount
-		err := scan(&r.Reason, &r.Count)
-		*to = append(*to, r)
-		return err
-	})
-}
-
-// bins counts run times in bins of a round width, up to the p95 and half of it
-// more; what is beyond is in the last.
-func (answer *JobAnswer) bins(ctx context.Context, read *store.Reading, s *scope) error {
-	low, high := answer.Run.Percentiles.at(0.05), answer.Run.Percentiles.at(0.95)
-	if low == nil {
-		return nil
-	}
-	width := roundUp(1.5 * *high / histogram)
-	n := int(math.Ceil(1.5**high/width)) + 1
-	answer.Histogram = make([]Bin, n)
-	for i := range answer.Histogram {
-		answer.Histogram[i] = Bin{FromS: float64(i) * width, ToS: new(float64(i+1) * width)}
-	}
-	answer.Histogram[n-1].ToS = nil
-	var args arguments
-	step := digits(int64(math.Round(width * 1000)))
-	last := digits(int64(n - 1))
-	text := "SELECT g.k, COUNT(*) FROM (SELECT CASE WHEN j.run_ms / " + step + " > " + last + " THEN " + last + " ELSE j.run_ms / " + step + " END AS k" +
-		s.attemptsFrom(&args, s.Window) + " AND " + s.result(&args, "j", ResultOK) + " AND j.run_ms >= 0) g GROUP BY g.k"
-	return read.Rows(ctx, text, args, func(scan store.Scan) error {
-		var k, count int64
-		if err := scan(&k, &count); err != nil {
-			return err
-		}
-		answer.Histogram[k].Count = count
-		return nil
-	})
 }
 
 // roundUp is the next round number of seconds: 1, 2 or 5 and zeros, at least a

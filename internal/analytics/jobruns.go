@@ -1,7 +1,9 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -9,10 +11,6 @@ import (
 
 // maxJobRuns is how many attempts of a job are looked at one by one.
 const maxJobRuns = 5000
-
-// attemptOutcome is how an attempt j ended, in SQL.
-const attemptOutcome = `CASE WHEN j.state IS NULL OR j.state <> 'finished' THEN 'unfinished' WHEN j.result IN ('failure', 'error', 'timeout') THEN 'failed'
-				WHEN j.result = 'cancellation' THEN 'canceled' WHEN j.result = 'skip' THEN 'skipped' WHEN j.attempt > 1 THEN 'restarted' ELSE 'passed' END`
 
 // JobRuns are the attempts of one job, the newest first.
 type JobRuns struct {
@@ -39,32 +37,56 @@ func (a *Analytics) JobRuns(ctx context.Context, f Filter, job string) (*JobRuns
 	answer := &JobRuns{}
 	f.Jobs, f.Results = []string{job}, nil
 	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		var args arguments
-		text := `SELECT pr.name, p.id, p.created_ms, j.attempt, j.is_retried,
-			` + attemptOutcome + `, j.run_ms, j.queue_ms, CASE WHEN j.path_run_ms IS NULL THEN 0 ELSE 1 END, COALESCE(p.ref, ''), COALESCE(j.runner_name, j.runner_id, ''), COALESCE(j.failure_reason, '')
-			FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id JOIN projects pr ON pr.id = p.project_id
-			WHERE ` + s.pipelinesAndJobs(&args, s.Window) + " ORDER BY p.created_ms DESC, p.id DESC, j.attempt DESC LIMIT " + args.add(maxJobRuns+1)
-		return read.Rows(ctx, text, args, func(scan store.Scan) error {
-			var r JobRun
-			var created int64
-			var critical int
-			var run, queue *int64
-			err := scan(&r.Project, &r.PipelineID, &created, &r.Attempt, &r.IsRetried, &r.Outcome, &run, &queue, &critical, &r.Ref, &r.Runner, &r.FailureReason)
-			r.CreatedAt, r.Critical, r.RunS, r.QueueS = Time(time.UnixMilli(created).UTC()), critical == 1, milliseconds(run), milliseconds(queue)
-			answer.Items = append(answer.Items, r)
+		names, err := s.names(ctx, read)
+		if err != nil {
 			return err
-		})
+		}
+		return s.days(ctx, read, func(v *sieve) error {
+			answer.add(v, names[v.Project])
+			return nil
+		}, s.Window)
 	})
-	if len(answer.Items) > maxJobRuns {
-		answer.Items, answer.Truncated = answer.Items[:maxJobRuns], true
-	}
+	answer.cut()
 	return answer, err
 }
 
-// milliseconds are seconds, where there are any.
-func milliseconds(ms *int64) *float64 {
-	if ms == nil {
+// add takes a day.
+func (r *JobRuns) add(v *sieve, project string) {
+	a := &v.Attempts
+	outcome := v.attemptOutcomes()
+	for i := range v.of {
+		if !v.of[i] || !v.in(v.Window, i) {
+			continue
+		}
+		for k := v.Pipelines.First[i]; k < v.Pipelines.First[i+1]; k++ {
+			if v.attempts[k] {
+				r.Items = append(r.Items, JobRun{
+					Project: project, PipelineID: v.Pipelines.ID[i], CreatedAt: Time(time.UnixMilli(v.Pipelines.Created[i]).UTC()),
+					Attempt: a.Number[k], IsRetried: a.IsRetried[k], Outcome: outcome(k), RunS: secondsOf(a.Run[k]), QueueS: secondsOf(a.Queue[k]),
+					Critical: a.PathRun[k] != none, Ref: v.Pipelines.Ref.At(i), Runner: v.runner(k), FailureReason: a.FailureReason.At(k),
+				})
+			}
+		}
+	}
+	if len(r.Items) > 4*maxJobRuns { // days come in no order
+		r.cut()
+	}
+}
+
+// cut leaves the newest, in order.
+func (r *JobRuns) cut() {
+	slices.SortStableFunc(r.Items, func(x, y JobRun) int {
+		return cmp.Or(y.CreatedAt.Time().Compare(x.CreatedAt.Time()), cmp.Compare(y.PipelineID, x.PipelineID), cmp.Compare(x.Project, y.Project), cmp.Compare(y.Attempt, x.Attempt))
+	})
+	if len(r.Items) > maxJobRuns {
+		r.Items, r.Truncated = r.Items[:maxJobRuns], true
+	}
+}
+
+// secondsOf milliseconds, where there are any.
+func secondsOf(ms int64) *float64 {
+	if ms == none {
 		return nil
 	}
-	return new(float64(*ms) / 1000)
+	return new(float64(ms) / 1000)
 }

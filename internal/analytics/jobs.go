@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -135,11 +134,6 @@ func compareKnown(x, y *float64, down bool) int {
 	return cmp.Compare(*x, *y)
 }
 
-// attemptsFrom joins attempts to pipelines that count.
-func (s *scope) attemptsFrom(args *arguments, w Window) string {
-	return " FROM pipelines p JOIN jobs j ON j.project_id = p.project_id AND j.pipeline_id = p.id WHERE " + s.pipelinesAndJobs(args, w) + " AND j.name IS NOT NULL"
-}
-
 // Table has a row for each job.
 func (answer *JobsAnswer) Table() Table {
 	t := Table{Columns: []string{
@@ -156,5 +150,3 @@ func (answer *JobsAnswer) Table() Table {
 	}
 	return t
 }
-
-func digits(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -217,4 +218,39 @@ func (v *sieve) isOK(pipeline int) bool {
 func (v *sieve) isAttemptOK(attempt int) bool {
 	a := &v.Attempts
 	return v.finished[a.State.Codes[attempt]] && v.attemptOK[a.Result.Codes[attempt]]
+}
+
+// attemptOutcomes is how each attempt ended: Passed, Restarted where it was a
+// retry that passed, Failed, Canceled, Skipped or Unfinished.
+func (v *sieve) attemptOutcomes() func(attempt int) string {
+	a := &v.Attempts
+	words := make([]string, len(a.Result.Values))
+	for i, r := range a.Result.Values {
+		switch {
+		case isFailure(r):
+			words[i] = Failed
+		case r == string(ci.Cancellation):
+			words[i] = Canceled
+		case r == string(ci.Skip):
+			words[i] = Skipped
+		default:
+			words[i] = Passed
+		}
+	}
+	return func(attempt int) string {
+		word := words[a.Result.Codes[attempt]]
+		switch {
+		case !v.finished[a.State.Codes[attempt]]:
+			return Unfinished
+		case word == Passed && a.Number[attempt] > 1:
+			return Restarted
+		}
+		return word
+	}
+}
+
+// runner is the name of the one that an attempt ran on, or its id; empty: nobody
+// said.
+func (v *sieve) runner(attempt int) string {
+	return cmp.Or(v.Attempts.RunnerName.At(attempt), v.Attempts.RunnerID.At(attempt))
 }

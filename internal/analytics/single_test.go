@@ -2,6 +2,7 @@ package analytics_test
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"testing"
 	"time"
@@ -93,6 +94,42 @@ func TestSingles(t *testing.T) {
 		for _, ref := range c.Refs {
 			if !refs[ref] {
 				t.Errorf("%s is offered, and no pipeline is of it", ref)
+			}
+		}
+	})
+}
+
+// Of more attempts of a job than are looked at one by one, the newest are kept.
+func TestMostJobRuns(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 25, 16, 0, 0, 0, time.UTC)
+	const pipelines, attempts = 30, 800
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		for id := range int64(pipelines) {
+			created := now.Add(-time.Duration(id*7%pipelines+1) * 20 * time.Hour)
+			r := ci.Report{Provider: "gitlab", Project: "acme/shop", Source: ci.API, Pipeline: ci.Pipeline{
+				ID: id + 1, Ref: "main", State: ci.Finished, Result: ci.Success, CreatedAt: created, FinishedAt: created.Add(time.Hour),
+			}}
+			for k := range attempts {
+				r.Jobs = append(r.Jobs, ci.Attempt{ID: fmt.Sprint(id, "-", k), Name: "unit", State: ci.Finished, Result: ci.Success, StartedAt: created, FinishedAt: created.Add(time.Minute)})
+			}
+			if _, err := s.Save(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a := analytics.New(analytics.Config{Store: s, Now: func() time.Time { return now }})
+		f, err := analytics.ParseFilter(url.Values{"project": {"acme/shop"}, "ref": {"@all"}, "range": {"30d"}}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs, err := a.JobRuns(t.Context(), f, "unit")
+		if err != nil || !runs.Truncated || len(runs.Items) != 5000 {
+			t.Fatalf("%d attempts, cut short %v: %v", len(runs.Items), runs.Truncated, err)
+		}
+		for i, r := range runs.Items {
+			if want := now.Add(-time.Duration(i/attempts+1) * 20 * time.Hour); !r.CreatedAt.Time().Equal(want) {
+				t.Fatalf("attempt %d is of %s, want %s", i, r.CreatedAt, want)
 			}
 		}
 	})

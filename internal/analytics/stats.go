@@ -115,24 +115,6 @@ func summary(ms, fractions []float64) Summary {
 	return s
 }
 
-// scanSummary reads a row that has a count, a mean and percentiles, both in
-// milliseconds, between one column or none (nil) and others.
-func scanSummary(scan store.Scan, fractions []float64, to *Summary, before any, after ...any) error {
-	if before == nil {
-		return scanSummaryOf(scan, fractions, to, nil, after...)
-	}
-	return scanSummaryOf(scan, fractions, to, []any{before}, after...)
-}
-
-// scanSummaryOf is scanSummary with any number of columns before.
-func scanSummaryOf(scan store.Scan, fractions []float64, to *Summary, before []any, after ...any) error {
-	var values store.Floats
-	columns := append(slices.Clip(before), &to.Count, secondsIn{&to.MeanS}, &values)
-	err := scan(append(columns, after...)...)
-	to.Percentiles = percentilesOf(fractions, values)
-	return err
-}
-
 // A Summary is some durations in short.
 type Summary struct {
 	Count int64 `json:"count"`

@@ -182,6 +182,14 @@ func (w *world) jobs(pipeline int64, created time.Time) []ci.Attempt {
 			if j.name == "deploy" && w.rand.IntN(2) == 0 {
 				a.Manual = new(true)
 			}
+			switch n := (pipeline + int64(len(all))) % 23; {
+			case n == 0:
+				a.Result = ci.Cancellation
+			case n == 1:
+				a.Result = ci.Skip
+			case a.Result == ci.Failure:
+				a.FailureReason = []string{"", "script_failure", "runner_system_failure"}[n%3]
+			}
 			a.Steps = w.steps()
 			all = append(all, a)
 			queued = finished.Add(w.millis(10_000))

@@ -113,7 +113,9 @@ func (d *Dashboard) jobDurationCard(ctx context.Context, v *view) (Card, error) 
 
 // jobMark is where this job is known to have become slower.
 func (d *Dashboard) jobMark(ctx context.Context, v *view) chart.Mark {
-	answer, err := d.Analytics.Changes(ctx, v.filter, "job_run:"+v.job())
+	answer, err := once(v, "changes of the job", func() (analytics.Changes, error) {
+		return d.Analytics.Changes(ctx, v.filter, "job_run:"+v.job())
+	})
 	if err != nil {
 		return chart.Mark{}
 	}

@@ -36,8 +36,10 @@ type DayPipelines struct {
 // DayAttempts are the attempts, pipeline by pipeline.
 type DayAttempts struct {
 	Started, Finished, Queue, Run, PathRun, PathQueue, Saves            []int64 // or None
+	Number                                                              []int64 // 1 is the first try
 	IsRetried                                                           []bool
 	Name, Stage, State, Result, RunnerID, RunnerName, RunnerTags, Phase Texts // tags as a JSON array
+	FailureReason                                                       Texts
 }
 
 // DaySteps are the steps of the attempts, attempt by attempt: of each name one,
@@ -112,8 +114,9 @@ func (d *Day) columns(c codec) {
 	c.numbers(&a.PathRun, a.Run)
 	c.numbers(&a.PathQueue, a.Queue)
 	c.numbers(&a.Saves, a.Run)
+	c.numbers(&a.Number, nil)
 	c.flags(&a.IsRetried)
-	for _, column := range []*Texts{&a.Name, &a.Stage, &a.State, &a.Result, &a.RunnerID, &a.RunnerName, &a.RunnerTags, &a.Phase} {
+	for _, column := range []*Texts{&a.Name, &a.Stage, &a.State, &a.Result, &a.RunnerID, &a.RunnerName, &a.RunnerTags, &a.Phase, &a.FailureReason} {
 		c.texts(column)
 	}
 }

@@ -29,8 +29,8 @@ FROM pipelines p LEFT JOIN phases f ON f.project_id = p.project_id AND f.pipelin
 WHERE `+where+" ORDER BY p.project_id, p.created_ms, p.id", args, b.pipeline)
 	if err == nil {
 		b.to = nil
-		err = r.Rows(ctx, `SELECT p.project_id, p.id, j.started_ms, j.finished_ms, j.queue_ms, j.run_ms, j.path_run_ms, j.path_queue_ms, j.saves_ms, j.is_retried,
-	j.name, j.stage, j.state, j.result, j.runner_id, j.runner_name, j.runner_tags, j.phase, j.attempt_key
+		err = r.Rows(ctx, `SELECT p.project_id, p.id, j.started_ms, j.finished_ms, j.queue_ms, j.run_ms, j.path_run_ms, j.path_queue_ms, j.saves_ms, j.attempt, j.is_retried,
+	j.name, j.stage, j.state, j.result, j.runner_id, j.runner_name, j.runner_tags, j.phase, j.failure_reason, j.attempt_key
 FROM pipelines p CROSS JOIN jobs j WHERE j.project_id = p.project_id AND j.pipeline_id = p.id AND NOT j.is_superseded
 AND `+where+" ORDER BY p.project_id, p.created_ms, p.id, j.attempt_key", args, b.attempt)
 	}
@@ -63,12 +63,12 @@ type dayRow struct {
 	project, id int64
 	numbers     [8]number
 	flags       [3]flag
-	texts       [9]word
+	texts       [10]word
 }
 
 // Places are where the texts of each column are, the pipelines', the attempts'
 // and the steps'.
-type places [16]map[string]uint32
+type places [17]map[string]uint32
 
 // pipeline takes a row.
 func (b *dayBuilder) pipeline(scan Scan) error {
@@ -112,7 +112,7 @@ func (b *dayBuilder) attempt(scan Scan) error {
 	r := &b.row
 	if b.to == nil {
 		b.to = []any{&r.project, &r.id}
-		for i := range 7 {
+		for i := range 8 {
 			b.to = append(b.to, &r.numbers[i])
 		}
 		b.to = append(b.to, &r.flags[0])
@@ -126,15 +126,15 @@ func (b *dayBuilder) attempt(scan Scan) error {
 	d := b.seek(r.project, r.id)
 	d.Pipelines.attempts[b.at[1]]++
 	a := &d.Attempts
-	for i, c := range []*[]int64{&a.Started, &a.Finished, &a.Queue, &a.Run, &a.PathRun, &a.PathQueue, &a.Saves} {
+	for i, c := range []*[]int64{&a.Started, &a.Finished, &a.Queue, &a.Run, &a.PathRun, &a.PathQueue, &a.Saves, &a.Number} {
 		*c = append(*c, int64(r.numbers[i]))
 	}
 	a.IsRetried = append(a.IsRetried, bool(r.flags[0]))
-	for i, c := range []*Texts{&a.Name, &a.Stage, &a.State, &a.Result, &a.RunnerID, &a.RunnerName, &a.RunnerTags, &a.Phase} {
+	for i, c := range []*Texts{&a.Name, &a.Stage, &a.State, &a.Result, &a.RunnerID, &a.RunnerName, &a.RunnerTags, &a.Phase, &a.FailureReason} {
 		b.places[b.at[0]].add(7+i, c, string(r.texts[i]))
 	}
 	if b.want&Steps != 0 {
-		b.keys[b.at[0]] = append(b.keys[b.at[0]], string(r.texts[8]))
+		b.keys[b.at[0]] = append(b.keys[b.at[0]], string(r.texts[9]))
 	}
 	return nil
 }

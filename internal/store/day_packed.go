@@ -14,7 +14,7 @@ import (
 // packedForm is the form that is written and read. A body of another form is
 // as good as none: the rows are read instead, until the packer has found it after
 // the next start and packed the day anew.
-const packedForm = 3
+const packedForm = 4
 
 var errDamagedDay = errors.New("a packed day is damaged, or in another form")
 

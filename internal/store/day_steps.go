@@ -30,7 +30,7 @@ func (b *dayBuilder) readSteps(ctx context.Context, read *Reading, where string,
 		d := b.seek(project, pipeline)
 		from, to := d.Pipelines.First[b.at[1]], d.Pipelines.First[b.at[1]+1]
 		if i := slices.Index(b.keys[b.at[0]][from:to], key); i >= 0 {
-			code := b.places[b.at[0]].code(15, &d.Steps.Name, name)
+			code := b.places[b.at[0]].code(16, &d.Steps.Name, name)
 			steps[b.at[0]] = append(steps[b.at[0]], builtStep{from + i, code, rank, ms})
 		}
 	}

@@ -30,7 +30,7 @@ func randomReport(random *rand.Rand) ci.Report {
 	r.Pipeline.UpdatedAt = created.Add(time.Duration(random.IntN(1000)) * time.Minute)
 	for i := range random.IntN(4) {
 		a := ci.Attempt{
-			ID: fmt.Sprintf("%d-%d", id, i), Name: pick("build-e2e", "e2e", "lint"), Stage: pick("build", "test"), State: ci.Finished, Result: ci.Result(pick("success", "failure", "")),
+			ID: fmt.Sprintf("%d-%d", id, i), Name: pick("build-e2e", "e2e", "lint"), Stage: pick("build", "test"), State: ci.Finished, Result: ci.Result(pick("success", "failure", "")), FailureReason: pick("", "script_failure"),
 			Runner: &ci.Runner{ID: pick("", "1", "2"), Name: pick("", "one"), Tags: []string{pick("docker", `a"b`)}},
 		}
 		if random.IntN(5) > 0 {
