@@ -145,6 +145,7 @@ func (s *Shell) render(w http.ResponseWriter, r *http.Request, name string, p *P
 	if err := page.ExecuteTemplate(&b, "layout", p); err != nil {
 		return nil, fmt.Errorf("write the page %s: %w", name, err)
 	}
+	showDirections(b.Bytes())
 	return b.Bytes(), nil
 }
 

@@ -187,7 +187,16 @@ func width(all []rune) (n int) {
 	return n
 }
 
-func esc(s string) string { return html.EscapeString(strings.ToValidUTF8(s, "\uFFFD")) }
+// esc is a text in SVG. What turns the direction of text around is shown as a
+// sign: inside a name it lets it read as another.
+func esc(s string) string {
+	return html.EscapeString(strings.Map(func(r rune) rune {
+		if r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD")))
+}
 
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
 

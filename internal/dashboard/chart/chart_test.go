@@ -306,3 +306,11 @@ func cleaned(s string) string {
 		return r
 	}, s)
 }
+
+func TestDirectionsAreShown(t *testing.T) {
+	t.Parallel()
+	picture := chart.Contrib{ID: "what", Parts: []chart.Part{{Name: "a\u202egnp.exe\u2069", Delta: 1}}}.Plot().HTML()
+	if !strings.Contains(string(picture), ">a\uFFFDgnp.exe\uFFFD<") || strings.ContainsAny(string(picture), "\u202e\u2069") {
+		t.Errorf("a name that turns around is drawn as %+q", picture)
+	}
+}
