@@ -96,6 +96,7 @@ type Row struct {
 	Cells    []Cell
 	Href     string
 	From, To string // RFC 3339, of rows that are a slice of time
+	Change   string // worse or better: its change is more than chance
 }
 
 // A Cell is a value as people read it, and as programs do: a string, a number,

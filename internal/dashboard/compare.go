@@ -135,34 +135,40 @@ func (d *Dashboard) jobDifferencesCard(ctx context.Context, v *view) (Card, erro
 	return c, nil
 }
 
-// differences is a table of both sides.
+// changeClass is worse or better where the change is more than chance.
+func changeClass(g *analytics.Gain) string {
+	switch {
+	case g.Interval.LowS > 0:
+		return "worse"
+	case g.Interval.HighS < 0:
+		return "better"
+	}
+	return ""
+}
+
+// differences is a table of both sides, with what changed first: a telephone
+// has no room for more.
 func differences(head, fieldName string, all []analytics.Difference, href, name func(string) string) Table {
 	t := Table{Columns: []Column{
 		{head, fieldName, false},
+		{"Change of p50", "p50_change_s", true},
+		{"95 % interval", "p50_interval_s", true},
+		{"p", "p", true},
 		{"A: count", "base_count", true},
 		{"A: p50", "base_p50_s", true},
 		{"A: p95", "base_p95_s", true},
 		{"B: count", "head_count", true},
 		{"B: p50", "head_p50_s", true},
 		{"B: p95", "head_p95_s", true},
-		{"Change of p50", "p50_change_s", true},
-		{"95 % interval", "p50_interval_s", true},
-		{"p", "p", true},
 	}}
 	for _, one := range all {
 		label := name(one.Metric)
 		r := Row{Cells: []Cell{{label, strings.TrimPrefix(one.Metric, "job_run:")}}, Href: href(label)}
-		for _, s := range []*analytics.Spread{one.Base, one.Head} {
-			if s == nil {
-				r.Cells = append(r.Cells, countCell(0), Cell{"–", nil}, Cell{"–", nil})
-				continue
-			}
-			r.Cells = append(r.Cells, countCell(int64(s.Count)), Cell{chart.Duration(s.P50S), s.P50S}, Cell{chart.Duration(s.P95S), s.P95S})
-		}
 		change, interval, p := Cell{"–", nil}, Cell{"–", nil}, Cell{"–", nil}
 		if g := one.P50; g != nil {
 			change = Cell{chart.Signed(chart.Seconds, g.ChangeS), g.ChangeS}
 			if g.Interval != nil {
+				r.Change = changeClass(g)
 				interval = Cell{chart.Signed(chart.Seconds, g.Interval.LowS) + " to " + chart.Signed(chart.Seconds, g.Interval.HighS), fmt.Sprintf("%.3f..%.3f", g.Interval.LowS, g.Interval.HighS)}
 			}
 		}
@@ -170,6 +176,13 @@ func differences(head, fieldName string, all []analytics.Difference, href, name 
 			p = Cell{strings.TrimPrefix(strings.TrimPrefix(chance(*one.P), "p = "), "p "), *one.P}
 		}
 		r.Cells = append(r.Cells, change, interval, p)
+		for _, s := range []*analytics.Spread{one.Base, one.Head} {
+			if s == nil {
+				r.Cells = append(r.Cells, countCell(0), Cell{"–", nil}, Cell{"–", nil})
+				continue
+			}
+			r.Cells = append(r.Cells, countCell(int64(s.Count)), Cell{chart.Duration(s.P50S), s.P50S}, Cell{chart.Duration(s.P95S), s.P95S})
+		}
 		t.Rows = append(t.Rows, r)
 	}
 	return t

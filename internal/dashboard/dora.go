@@ -174,22 +174,23 @@ func (d *Dashboard) countedFromCard(ctx context.Context, v *view) (Card, error) 
 	c.Table = Table{Columns: []Column{
 		{"Pipeline", "pipeline_id", false},
 		{"Project", "project", false},
-		{"Job", "job", false},
-		{"Environment", "environment", false},
-		{"Finished", "finished_at", true},
 		{"Outcome", "failed", false},
+		{"Finished", "finished_at", true},
 		{"Lead time", "lead_time_s", true},
 		{"Ended a failure of", "recovery_s", true},
 		{"Rework", "reworked", false},
+		{"Job", "job", false},
+		{"Environment", "environment", false},
 	}}
 	for i := range a.CountedFrom {
 		one := &a.CountedFrom[i]
 		c.Table.Rows = append(c.Table.Rows, Row{Href: pipelineHref(one.Project, one.PipelineID), Cells: []Cell{
 			{fmt.Sprintf("#%d", one.PipelineID), one.PipelineID},
-			textCell(one.Project), textCell(one.Job), textCell(one.Environment), timeCell(time.Time(one.FinishedAt), v.filter.Zone),
+			textCell(one.Project),
 			{map[bool]string{true: "failed", false: "succeeded"}[one.Failed], one.Failed},
-			secondsCell(one.LeadTimeS), secondsCell(one.RecoveryS),
+			timeCell(time.Time(one.FinishedAt), v.filter.Zone), secondsCell(one.LeadTimeS), secondsCell(one.RecoveryS),
 			{map[bool]string{true: "yes"}[one.Reworked], one.Reworked},
+			textCell(one.Job), textCell(one.Environment),
 		}})
 	}
 	if len(c.Table.Rows) == 0 {

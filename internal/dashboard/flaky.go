@@ -182,6 +182,8 @@ func shown(c *Card, everywhere bool) template.HTML {
 				w.f(`<td>`)
 				w.raw(outcomeWord(cell.Text))
 				w.f(`</td>`)
+			case t.Columns[i].Field == "p50_change_s" && r.Change != "":
+				w.f(`<td class="r"><span class="delta %s">%s</span></td>`, r.Change, cell.Text)
 			case t.Columns[i].Field == "strip":
 				w.f(`<td>`)
 				w.letters(cell.Text[max(0, len(cell.Text)-shownLetters):])

@@ -101,7 +101,7 @@ func (list *pipelineList) fill(v *view, answer *analytics.PipelinesAnswer) {
 	for i := range answer.Items {
 		list.Items = append(list.Items, v.pipelineRow(&answer.Items[i], longest))
 	}
-	for _, c := range []struct{ name, by string }{{"Started", "created"}, {"Duration", "active"}, {"Queued", "queue"}, {"To e2e", "time_to_e2e"}} {
+	for _, c := range []struct{ name, by string }{{"Duration", "active"}, {"Queued", "queue"}, {"To e2e", "time_to_e2e"}, {"Started", "created"}} {
 		list.Columns = append(list.Columns, v.sortable(c.name, c.by, "-created", list.Action))
 	}
 	if answer.Next != nil {
