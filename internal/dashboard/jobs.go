@@ -89,10 +89,10 @@ func (v *view) jobRows(a *analytics.JobsAnswer, sort string) template.HTML {
 	action := v.base() + "/jobs"
 	for _, h := range []struct{ name, by string }{
 		{"p50", "p50"},
+		{"Change of p50", "change"},
 		{"p95", "p95"},
 		{"Duration", ""},
 		{"Trend", ""},
-		{"Change of p50", "change"},
 		{"On critical path", "path_share"},
 		{"Could save", "saves"},
 		{"Failed", "failure_rate"},
@@ -160,16 +160,16 @@ func (v *view) jobRow(w *htmlWriter, j *analytics.JobRow, longest float64) {
 	if j.Run.Count < fewest {
 		few = " few"
 	}
-	w.f(`<td class="r%s">%s</td><td class="r%s">%s</td><td class="rb">`, few, nanCell(at(.5)).Text, few, nanCell(at(.95)).Text)
-	w.raw(chart.RangeBar(at(.05), at(.5), at(.8), at(.95), longest))
-	w.f(`</td><td>`)
-	w.raw(chart.Spark(floats(j.Spark), 0))
-	w.f(`</td><td class="r">`)
+	w.f(`<td class="r%s">%s</td><td class="r">`, few, nanCell(at(.5)).Text)
 	if j.VersusP50S != nil {
 		if delta := ratio(at(.5), *j.VersusP50S, j.Run.Count >= fewest); delta.Text != "" {
 			w.f(`<span class="delta %s">%s</span>`, delta.Class, delta.Text)
 		}
 	}
+	w.f(`</td><td class="r%s">%s</td><td class="rb">`, few, nanCell(at(.95)).Text)
+	w.raw(chart.RangeBar(at(.05), at(.5), at(.8), at(.95), longest))
+	w.f(`</td><td>`)
+	w.raw(chart.Spark(floats(j.Spark), 0))
 	w.f(`</td><td class="cp">`)
 	if j.PathShare != nil {
 		w.raw(chart.Meter(*j.PathShare))
