@@ -1,6 +1,10 @@
 package analytics
 
-import "slices"
+import (
+	"slices"
+	"sort"
+	"time"
+)
 
 // flakes is what became of each job on each commit, and when nearly all
 // attempts of a project failed, day by day.
@@ -27,10 +31,11 @@ type jobFlakes struct {
 
 // A failure is an attempt that failed.
 type failure struct {
-	commit int
-	end    int64 // Unix milliseconds; where nobody told, the creation of its pipeline
-	ranMS  int64
-	added  added // where it was retried
+	commit  int
+	created int64 // of its pipeline, Unix milliseconds
+	end     int64 // likewise; where nobody told, the creation of its pipeline
+	ranMS   int64
+	added   added // where it was retried
 }
 
 func newFlakes() flakes { return flakes{map[int64]*projectFlakes{}} }
@@ -112,7 +117,7 @@ func (p *projectFlakes) addPipeline(v *sieve, pipeline int, at []*jobFlakes) {
 			if end == none {
 				end = v.Pipelines.Created[pipeline]
 			}
-			j.failures = append(j.failures, failure{commit, end, orZero(a.Run[i]), p.added[i-from]})
+			j.failures = append(j.failures, failure{commit, v.Pipelines.Created[pipeline], end, orZero(a.Run[i]), p.added[i-from]})
 		}
 	}
 }
@@ -156,12 +161,13 @@ func (f *flakes) down() map[int64][]Window {
 }
 
 // jobs are the jobs that flaked, and on how many commits they finished. Failures
-// in outages are left out.
-func (f *flakes) jobs(down map[int64][]Window, names map[int64]string) map[projectJob]*FlakyJob {
+// in outages are left out; what the others cost is told by the weeks between
+// edges, too.
+func (f *flakes) jobs(down map[int64][]Window, names map[int64]string, edges []time.Time) map[projectJob]*FlakyJob {
 	all := map[projectJob]*FlakyJob{}
 	for id, p := range f.projects {
 		for name, j := range p.jobs {
-			if one := j.flaky(down[id]); one != nil {
+			if one := j.flaky(down[id], edges); one != nil {
 				one.Project, one.Job = names[id], name
 				all[projectJob{id, name}] = one
 			}
@@ -171,8 +177,8 @@ func (f *flakes) jobs(down map[int64][]Window, names map[int64]string) map[proje
 }
 
 // flaky is nil where the job failed and passed on no commit.
-func (j *jobFlakes) flaky(down []Window) *FlakyJob {
-	f := &FlakyJob{Commits: int64(j.passed.count())}
+func (j *jobFlakes) flaky(down []Window, edges []time.Time) *FlakyJob {
+	f := &FlakyJob{Commits: int64(j.passed.count()), WeeksRunnerS: make([]float64, max(0, len(edges)-1))}
 	var flaked, failed numberSet
 	isFirst := true
 	for _, one := range j.failures {
@@ -189,6 +195,9 @@ func (j *jobFlakes) flaky(down []Window) *FlakyJob {
 		}
 		flaked.add(one.commit)
 		f.ran(one.ranMS)
+		if next := sort.Search(len(edges), func(i int) bool { return edges[i].UnixMilli() > one.created }); len(edges) > 0 {
+			f.WeeksRunnerS[next-1] += float64(one.ranMS) / 1000
+		}
 		f.pay(one.added)
 		if end.compare(f.FirstAt) < 0 {
 			f.FirstAt = end

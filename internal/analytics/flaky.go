@@ -22,6 +22,7 @@ const (
 type Flaky struct {
 	From      Time       `json:"from"`
 	To        Time       `json:"to"`
+	Weeks     []Slice    `json:"weeks"`     // from Monday to Monday in the filter's zone; the first and last may be cut off
 	Jobs      []FlakyJob `json:"jobs"`      // what costs most comes first
 	Outages   []Outage   `json:"outages"`   // in which failures do not count
 	Truncated bool       `json:"truncated"` // more jobs flaked
@@ -37,8 +38,11 @@ type FlakyJob struct {
 	Rate     float64  `json:"rate"`
 	Interval Interval `json:"rate_interval"`
 	Cost              // runner_s: of its failed attempts on those commits
-	FirstAt  Time     `json:"first_at"` // the first such failure ended
-	LastAt   Time     `json:"last_at"`
+	// WeeksRunnerS are the same seconds by week of the answer, by the creation of
+	// the pipelines.
+	WeeksRunnerS []float64 `json:"weeks_runner_s"`
+	FirstAt      Time      `json:"first_at"` // the first such failure ended
+	LastAt       Time      `json:"last_at"`
 	// Strip has the outcomes in its latest pipelines, the oldest first: P passed,
 	// R passed after a restart, F failed.
 	Strip string `json:"strip"`
@@ -54,8 +58,16 @@ type Outage struct {
 // Flaky answers which jobs are flaky. What the filter says of results does not
 // matter here.
 func (a *Analytics) Flaky(ctx context.Context, f Filter) (Flaky, error) {
-	answer := Flaky{From: Time(f.Window.From), To: Time(f.Window.To), Jobs: []FlakyJob{}, Outages: []Outage{}}
+	answer := Flaky{From: Time(f.Window.From), To: Time(f.Window.To), Weeks: []Slice{}, Jobs: []FlakyJob{}, Outages: []Outage{}}
 	f.Results = nil
+	edges, fits := f.edges(width{name: "week", days: 7}, maxBuckets)
+	if !fits {
+		edges = nil // of a time of decades, no weeks
+	}
+	now := a.now()
+	for i := 0; i < len(edges)-1; i++ {
+		answer.Weeks = append(answer.Weeks, Slice{Time(edges[i]), Time(edges[i+1]), !now.Before(edges[i]) && now.Before(edges[i+1])})
+	}
 	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
 		names, err := s.names(ctx, read)
 		if err != nil {
@@ -75,7 +87,7 @@ func (a *Analytics) Flaky(ctx context.Context, f Filter) (Flaky, error) {
 				answer.Outages = append(answer.Outages, Outage{names[project], Time(w.From), Time(w.To)})
 			}
 		}
-		jobs := found.jobs(down, names)
+		jobs := found.jobs(down, names, edges)
 		answer.Truncated = len(jobs) > maxFlaky
 		answer.Jobs = mostExpensive(jobs)
 		return s.strips(ctx, read, answer.Jobs, names)

@@ -138,7 +138,7 @@ func (t *jobTallies) addBefore(v *sieve, pipeline int) {
 // rows has one for each job of the window.
 func (t *jobTallies) rows(names map[int64]string) []JobRow {
 	all := []JobRow{}
-	flaky := t.flakes.jobs(t.flakes.down(), names)
+	flaky := t.flakes.jobs(t.flakes.down(), names, nil)
 	for _, j := range t.jobs {
 		if j.count == 0 {
 			continue

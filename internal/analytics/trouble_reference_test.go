@@ -147,9 +147,19 @@ func TestFlakyAgreesWithTheSlowWay(t *testing.T) {
 				good[k] = true
 			}
 		})
-		costs := map[[2]string]cost{}
+		costs, weeks := map[[2]string]cost{}, map[[2]string][]float64{}
 		each(func(r *runRow, a *attemptRow, k place) {
 			if good[k] && a.isBad() {
+				of := weeks[[2]string{k.project, k.job}]
+				if of == nil {
+					of = make([]float64, len(got.Weeks))
+					weeks[[2]string{k.project, k.job}] = of
+				}
+				for i, week := range got.Weeks {
+					if within(week, r.created) {
+						of[i] += r.cost(a).runner
+					}
+				}
 				c := costs[[2]string{k.project, k.job}]
 				one := r.cost(a)
 				if !a.retried {
@@ -178,8 +188,10 @@ func TestFlakyAgreesWithTheSlowWay(t *testing.T) {
 			agree(t, j.Job+" first", time.Time(j.FirstAt).UnixMilli(), slices.Min(ends))
 			agree(t, j.Job+" last", time.Time(j.LastAt).UnixMilli(), slices.Max(ends))
 			sameCost(t, j.Job, j.Cost, costs[k])
+			equal(t, j.Job+" by week", weeks[k], j.WeeksRunnerS)
 			agree(t, j.Job+" strip", j.Strip, w.strip(&f, j.Project, j.Job))
 		}
+		agree(t, "weeks", len(got.Weeks), 5)
 		if len(got.Jobs) < 10 || len(got.Outages) > 0 {
 			t.Errorf("the data prove nothing: %d jobs, %v", len(got.Jobs), got.Outages)
 		}

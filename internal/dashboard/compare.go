@@ -246,18 +246,17 @@ func attributed(c *Card, v *view, a *analytics.Attribution) {
 	c.Table = Table{Columns: []Column{{"Part", "part", false}, {"Before", "before_s", true}, {"After", "after_s", true}, {"Change", "change_s", true}}}
 	rest, others, least := 0.0, 0, leastPart(a.Parts)
 	for _, s := range a.Parts {
-		name := partName(s)
+		name, href := partName(s), ""
+		if job := said(s.Job); job != "" {
+			href = v.jobHref(v.project.Name, job)
+		}
 		if len(picture.Parts) < shownParts && math.Abs(s.ChangeS) >= least {
-			picture.Parts = append(picture.Parts, chart.Part{Name: name, Delta: s.ChangeS})
+			picture.Parts = append(picture.Parts, chart.Part{Name: name, Delta: s.ChangeS, Href: href})
 		} else {
 			rest += s.ChangeS
 			others++
 		}
-		r := Row{Cells: []Cell{textCell(name), {chart.Duration(s.BeforeS), s.BeforeS}, {chart.Duration(s.AfterS), s.AfterS}, {chart.Signed(chart.Seconds, s.ChangeS), s.ChangeS}}}
-		if job := said(s.Job); job != "" {
-			r.Href = v.jobHref(v.project.Name, job)
-		}
-		c.Table.Rows = append(c.Table.Rows, r)
+		c.Table.Rows = append(c.Table.Rows, Row{Href: href, Cells: []Cell{textCell(name), {chart.Duration(s.BeforeS), s.BeforeS}, {chart.Duration(s.AfterS), s.AfterS}, {chart.Signed(chart.Seconds, s.ChangeS), s.ChangeS}}})
 	}
 	if others > 0 {
 		picture.Parts = append(picture.Parts, chart.Part{Name: plural(int64(others), "other part"), Delta: rest})

@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"html/template"
@@ -27,7 +26,7 @@ func (d *Dashboard) flakyPage(ctx context.Context, v *view) (string, *Page, erro
 	if err == nil && rerr == nil {
 		b.Tiles = flakyTiles(v, &a, &r)
 	}
-	b.Rows = d.fill(ctx, v, p, []string{"flaky"}, []string{"flaky-cost", "restarted"})
+	b.Rows = d.fill(ctx, v, p, []string{"flaky"}, []string{"flaky-cost", "flaky-weeks"}, []string{"restarted"})
 	p.Data = b
 	return "board", p, nil
 }
@@ -106,30 +105,6 @@ func (d *Dashboard) flakyCard(ctx context.Context, v *view) (Card, error) {
 }
 
 func dayCell(t time.Time, zone *time.Location) Cell { return Cell{t.In(zone).Format("2 Jan"), t} }
-
-// flakyCostCard shows whom to mend first.
-func (d *Dashboard) flakyCostCard(ctx context.Context, v *view) (Card, error) {
-	c := Card{Title: "What they cost", Question: "Which to mend first?", Define: "flaky"}
-	a, err := d.flaky(ctx, v)
-	if err != nil {
-		return c, err
-	}
-	picture := chart.Contrib{ID: "flaky-cost", Unit: chart.Seconds, IsAmount: true}
-	c.Table = Table{Columns: []Column{{"Job", "job", false}, {"Runner time", "runner_s", true}, {"Added to pipelines", "added_wall_s", true}}}
-	for _, j := range a.Jobs[:min(len(a.Jobs), 8)] {
-		picture.Parts = append(picture.Parts, chart.Part{Name: j.Job, Delta: j.RunnerS})
-		c.Table.Rows = append(c.Table.Rows, Row{Href: v.jobHref(j.Project, j.Job), Cells: []Cell{textCell(j.Job), {chart.Duration(j.RunnerS), j.RunnerS}, {chart.Duration(j.AddedWallS), j.AddedWallS}}})
-	}
-	slices.SortStableFunc(picture.Parts, func(a, b chart.Part) int { return cmp.Compare(b.Delta, a.Delta) })
-	if len(a.Jobs) == 0 {
-		c.Empty = &Empty{Text: "Nothing was lost to flaky jobs."}
-		return c, nil
-	}
-	c.Note = "Runner time of the attempts that failed on commits on which the job also passed."
-	c.Desc = picture.Describe()
-	c.Plots = []chart.Plot{picture.Plot()}
-	return c, nil
-}
 
 // restartedCard is the table of jobs that were retried.
 func (d *Dashboard) restartedCard(ctx context.Context, v *view) (Card, error) {

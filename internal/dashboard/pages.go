@@ -31,7 +31,7 @@ func (d *Dashboard) cards() map[string]cardMaker {
 	return map[string]cardMaker{
 		"duration": d.durationCard, "time-to-e2e": d.timeToE2eCard, "e2e": d.e2eCard, "queued": d.queuedCard,
 		"pipelines": d.pipelinesCard, "each-pipeline": d.eachPipelineCard, "waterfall": d.waterfallCard,
-		"flaky": d.flakyCard, "flaky-cost": d.flakyCostCard, "restarted": d.restartedCard,
+		"flaky": d.flakyCard, "flaky-cost": d.flakyCostCard, "flaky-weeks": d.flakyWeeksCard, "restarted": d.restartedCard,
 		"job-duration": d.jobDurationCard, "job-queue": d.jobQueueCard, "job-swarm": d.jobSwarmCard, "job-histogram": d.jobHistogramCard, "job-outcomes": d.jobOutcomesCard,
 		"job-runners": d.jobRunnersCard, "job-branches": d.jobBranchesCard, "job-reasons": d.jobReasonsCard, "job-runs": d.jobRunsCard,
 		"jobs": d.jobsCard, "all-jobs": d.allJobsCard, "typical": d.typicalCard, "outcomes": d.outcomesCard, "where": d.whereCard, "what-slowed": d.whatSlowedCard,

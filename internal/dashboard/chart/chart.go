@@ -32,7 +32,8 @@ type Plot struct {
 	id                        string
 	hover                     []float64 // where in the area the rows of the table are, in percent
 	interactive               bool
-	lanes                     int // how many rows it has, each of them one of the table
+	links                     bool // some of its shapes lead somewhere
+	lanes                     int  // how many rows it has, each of them one of the table
 }
 
 // Empty tells whether nothing was drawn.
@@ -56,7 +57,11 @@ func (p Plot) HTML() template.HTML {
 	if p.lanes > 0 {
 		w.f(` data-lanes="%s %s"`, num(laneTop), num(laneHeight))
 	}
-	w.f(`><svg class="pl" width="100%%" height="%d" role="img" aria-labelledby="%s-t %s-d">%s</svg></div>`, p.height, esc(p.id), esc(p.id), p.area)
+	role := "img"
+	if p.links {
+		role = "group" // an image has no links in it
+	}
+	w.f(`><svg class="pl" width="100%%" height="%d" role="%s" aria-labelledby="%s-t %s-d">%s</svg></div>`, p.height, role, esc(p.id), esc(p.id), p.area)
 	if p.right > 0 {
 		w.f(`<svg class="ax" width="%d" height="%d" aria-hidden="true">%s</svg>`, p.right, p.height, p.rightText)
 	}
@@ -142,6 +147,18 @@ func (w *writer) rect(x, width, y, height float64, class string) {
 	w.f(`<rect x="%s%%" width="%s%%" y="%s" height="%s" class="%s"/>`, num2(x), num2(max(width, 0)), num(y), num(max(height, 0)), class)
 }
 
+// link draws what leads to href, if that is not empty. The table has the same
+// link for keyboards, so they need not stop here.
+func (w *writer) link(href string, draw func(w *writer)) {
+	if href == "" {
+		draw(w)
+		return
+	}
+	w.f(`<a href="%s" tabindex="-1">`, esc(safe(href)))
+	draw(w)
+	w.f(`</a>`)
+}
+
 // text writes s at x percent.
 func (w *writer) text(x, y float64, class, s string) {
 	w.f(`<text x="%s%%" y="%s" class="%s">%s</text>`, num(x), num(y), class, esc(s))
@@ -150,7 +167,7 @@ func (w *writer) text(x, y float64, class, s string) {
 // aside writes s at x pixels, in a column of text; where it was cut, with all
 // of it as a title.
 func (w *writer) aside(x int, y float64, class, s string, letters int) {
-	short := cut(s, letters)
+	short := Cut(s, letters)
 	w.f(`<text x="%d" y="%s" class="%s">%s`, x, num(y), class, esc(short))
 	if short != s {
 		w.f(`<title>%s</title>`, esc(s))
@@ -158,9 +175,9 @@ func (w *writer) aside(x int, y float64, class, s string, letters int) {
 	w.f(`</text>`)
 }
 
-// cut shortens s to the width of n letters, in the middle: names of jobs differ
+// Cut shortens s to the width of n letters, in the middle: names of jobs differ
 // at their ends.
-func cut(s string, n int) string {
+func Cut(s string, n int) string {
 	r := []rune(s)
 	if width(r) <= n {
 		return s

@@ -93,7 +93,7 @@ func plots() map[string]chart.Plot {
 		"wanted":    wanted().Plot(),
 		"waterfall": waterfall().Plot(),
 		"heat":      heat.Plot(),
-		"contrib":   chart.Contrib{ID: "what", Parts: []chart.Part{{"e2e:checkout", 220}, {"runner wait", 8}, {"e2e:account", -59}}}.Plot(),
+		"contrib":   chart.Contrib{ID: "what", Parts: []chart.Part{{"e2e:checkout", 220, "/p/acme/shop/-/jobs/e2e:checkout"}, {"runner wait", 8, ""}, {"e2e:account", -59, "javascript:alert(1)"}}}.Plot(),
 		"beeswarm":  chart.Beeswarm{ID: "swarm", Rows: []chart.Swarm{{"before", many[:120], 650, 900}, {"after", many[120:], 1300, 1700}}}.Plot(),
 		"hist":      chart.Hist{ID: "hist", Height: 224, Bins: []chart.Bin{{0, 60, 3}, {60, 120, 12}, {120, 180, 0}, {180, 240, 5}}, Lines: []chart.Line{{100, "p50"}, {230, "p95"}}}.Plot(),
 		"ecdf":      chart.ECDF{ID: "ecdf", Height: 224, Curves: []chart.Curve{{"A", curve(500)}, {"B", curve(560)}}}.Plot(),
@@ -205,7 +205,7 @@ func TestNothing(t *testing.T) {
 		chart.Fan{ID: "a", Height: 200, From: start, To: start, Buckets: []chart.Bucket{{From: start, To: start, N: 9}}}.Plot(),
 		chart.Fan{ID: "a", Height: 200, From: start, To: days(1), Buckets: []chart.Bucket{{From: start, To: days(1), N: 1, P50: nan, P80: nan, P95: nan}}, Dots: []chart.Dot{{start, math.Inf(1), "failed", 1}}}.Plot(),
 		chart.Stack{ID: "a", Height: 200, From: start, To: days(1), Keys: []string{"x", "y"}, Bars: []chart.Bar{{start, days(1), []float64{nan}, false}}}.Plot(),
-		chart.Contrib{ID: "a", Parts: []chart.Part{{"", nan}, {"x", 0}}}.Plot(),
+		chart.Contrib{ID: "a", Parts: []chart.Part{{Delta: nan}, {Name: "x"}}}.Plot(),
 		chart.Beeswarm{ID: "a", Rows: []chart.Swarm{{"x", nil, nan, nan}, {"y", []float64{nan, 0}, 0, 0}}}.Plot(),
 		chart.Hist{ID: "a", Height: 200, Bins: []chart.Bin{{0, 0, 0}}, Lines: []chart.Line{{nan, "p50"}}}.Plot(),
 		chart.ECDF{ID: "a", Height: 200, Curves: []chart.Curve{{"a", nil}, {"b", []chart.Point{{nan, 1}, {1, nan}, {2, 7}}}}}.Plot(),
@@ -265,8 +265,8 @@ func TestDescriptions(t *testing.T) {
 	t.Parallel()
 	for got, want := range map[string]string{
 		fan().Describe(): "The p50 rose from 10m 00s on 24 Oct to 10m 56s on 22 Nov, and was highest on 19 Nov with 12m 53s. Marked: slower since 4 Nov.",
-		stack().Describe([]string{"passed", "restarted", "failed", "canceled"}):  "Of all, from the lowest part up: passed 81 %, restarted 6 %, failed 3 %, canceled 9 %.",
-		chart.Contrib{Parts: []chart.Part{{"unit", 2}, {"lint", -1}}}.Describe(): "unit +2s, lint −1s.",
+		stack().Describe([]string{"passed", "restarted", "failed", "canceled"}):                            "Of all, from the lowest part up: passed 81 %, restarted 6 %, failed 3 %, canceled 9 %.",
+		chart.Contrib{Parts: []chart.Part{{Name: "unit", Delta: 2}, {Name: "lint", Delta: -1}}}.Describe(): "unit +2s, lint −1s.",
 		chart.Fan{}.Describe(): "There is nothing to draw.",
 	} {
 		if got != want {
@@ -291,7 +291,7 @@ func FuzzFan(f *testing.F) {
 		}
 		wellFormed(t, cleaned(string(fan.Plot().HTML())+string(chart.Spark([]float64{a, b, c}, n))+string(chart.RangeBar(a, b, c, a, b))))
 		wellFormed(t, cleaned(string(chart.Strip([]chart.Outcome{{a, text, text, text}}, n%50))+
-			string(chart.Contrib{ID: text, Parts: []chart.Part{{text, a}, {text, b}}}.Plot().HTML())+
+			string(chart.Contrib{ID: text, Parts: []chart.Part{{text, a, text}, {text, b, ""}}}.Plot().HTML())+
 			string(chart.Waterfall{ID: "x", Lanes: []chart.Lane{{Name: text, Stage: text, Held: c, Wait: a, Start: b, End: c, Setup: a, Usual: b, UsualHigh: c, Kind: text, Text: text}}}.Plot().HTML())+
 			string(chart.Stack{ID: "x", Height: 99, From: begin, To: end, Keys: []string{text, "b"}, Bars: []chart.Bar{{begin, end, []float64{a, b}, true}}}.Plot().HTML())))
 	})

@@ -96,7 +96,7 @@ func (c Waterfall) bands(w *writer, s scale) {
 			w.rect(0, 100, laneY(from), laneHeight*float64(to-from), "band-stage")
 		}
 		if l := c.Lanes[from]; s.of(math.Max(finiteOr(l.Start, 0), finiteOr(l.End, 0))) < .6 {
-			w.text(99.5, laneY(from)+17, "stage end", cut(l.Stage, 24))
+			w.text(99.5, laneY(from)+17, "stage end", Cut(l.Stage, 24))
 		}
 		from = to
 	}
