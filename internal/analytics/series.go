@@ -65,7 +65,9 @@ func (m topic) compare(o topic) int {
 }
 
 // escaped is a name as it is written in a metric: a slash divides names there.
-func escaped(name string) string { return strings.NewReplacer("%", "%25", "/", "%2F").Replace(name) }
+func escaped(name string) string { return escapes.Replace(name) }
+
+var escapes = strings.NewReplacer("%", "%25", "/", "%2F")
 
 // A moment is a pipeline as a place in time.
 type moment struct {
