@@ -126,7 +126,12 @@ const selectOutdated = `SELECT id FROM pipelines WHERE project_id = $1 AND id > 
 
 // recompute takes the pipelines of a project in order of their numbers.
 func (s *Store) recompute(ctx context.Context, d *derivedProject, what Recompute, all *Recomputed) error {
-	defer s.pending.forget()
+	before := all.Pipelines
+	defer func() {
+		if all.Pipelines > before { // to count them anew takes long where there are many
+			s.pending.forget()
+		}
+	}()
 	for last := int64(0); ; {
 		var keys [][]any
 		err := s.read(ctx, selectOutdated, func(rows *sql.Rows) error {
