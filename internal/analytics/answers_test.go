@@ -611,7 +611,9 @@ func (w *world) compareQueue(t *testing.T, what string, a *analytics.Analytics, 
 	var all []int64
 	hours, runners := map[[2]int][]int64{}, map[string][]int64{}
 	tags := 0
-	w.attemptsOf(f, f.Window, func(_ *pipelineRow, j *jobRow) {
+	type wait struct{ began, created time.Time }
+	waits := map[[2]int][]wait{}
+	w.attemptsOf(f, f.Window, func(p *pipelineRow, j *jobRow) {
 		if j.queue == nil || j.started == nil || len(f.Results) > 0 && !resulted(f, "", j.state, j.result) {
 			return
 		}
@@ -619,6 +621,7 @@ func (w *world) compareQueue(t *testing.T, what string, a *analytics.Analytics, 
 		began := time.UnixMilli(*j.started - *j.queue).In(f.Zone)
 		at := [2]int{(int(began.Weekday())+6)%7 + 1, began.Hour()}
 		hours[at] = append(hours[at], *j.queue)
+		waits[at] = append(waits[at], wait{began, time.UnixMilli(p.created)})
 		runners[cmp.Or(j.runner, j.runnerID)] = append(runners[cmp.Or(j.runner, j.runnerID)], *j.queue)
 		tags++
 	})
@@ -627,7 +630,20 @@ func (w *world) compareQueue(t *testing.T, what string, a *analytics.Analytics, 
 		t.Errorf("queue?%s: %d hours and %d runners, want %d and %d", what, len(got.Hours), len(got.ByRunner), len(hours), len(runners))
 	}
 	for _, h := range got.Hours {
-		equal(t, fmt.Sprintf("queue?%s at %d %d", what, h.Weekday, h.Hour), sum(fractions, hours[[2]int{h.Weekday, h.Hour}]), h.Summary)
+		where := fmt.Sprintf("queue?%s at %d %d", what, h.Weekday, h.Hour)
+		equal(t, where, sum(fractions, hours[[2]int{h.Weekday, h.Hour}]), h.Summary)
+		all := waits[[2]int{h.Weekday, h.Hour}]
+		last := slices.MaxFunc(all, func(x, y wait) int { return x.began.Compare(y.began) }).began
+		start := time.Date(last.Year(), last.Month(), last.Day(), last.Hour(), 0, 0, 0, f.Zone)
+		var created []time.Time
+		for _, one := range all {
+			if at := one.began; at.YearDay() == last.YearDay() && at.Year() == last.Year() {
+				created = append(created, one.created)
+			}
+		}
+		equal(t, where+", the latest", start.UTC(), h.LatestAt.Time().UTC())
+		equal(t, where+", the first of its pipelines", slices.MinFunc(created, time.Time.Compare).UTC(), h.CreatedFrom.Time().UTC())
+		equal(t, where+", the last of its pipelines", slices.MaxFunc(created, time.Time.Compare).Add(time.Millisecond).UTC(), h.CreatedTo.Time().UTC())
 	}
 	for _, g := range got.ByRunner {
 		equal(t, "queue?"+what+" of "+*g.Runner, sum(fractions, runners[*g.Runner]), g.Summary)

@@ -34,6 +34,11 @@ type QueueBucket struct {
 type QueueHour struct {
 	Weekday int `json:"weekday"` // 1: Monday
 	Hour    int `json:"hour"`    // from 0 on
+	// LatestAt begins the latest such hour. CreatedFrom is when the first pipeline
+	// whose attempts began to wait in it was created, CreatedTo just after the last.
+	LatestAt    Time `json:"latest_at"`
+	CreatedFrom Time `json:"created_from"`
+	CreatedTo   Time `json:"created_to"`
 	Summary
 }
 
@@ -69,6 +74,7 @@ type waits struct {
 	edges   []int64
 	buckets [][]int64
 	hours   [7 * 24][]int64
+	latest  [7 * 24]latestHour
 	runners map[string]*[]int64
 	tags    map[string]*[]int64
 
@@ -100,8 +106,10 @@ func (w *waits) add(v *sieve) error {
 				continue
 			}
 			*bucket = append(*bucket, ms)
-			hour := &w.hours[w.hour(a.Started[k]-ms)]
+			n := w.hour(a.Started[k] - ms)
+			hour := &w.hours[n%168]
 			*hour = append(*hour, ms)
+			w.latest[n%168].add(n, w.offset, created)
 			addTo(w.runners, cmp.Or(a.RunnerName.At(k), a.RunnerID.At(k)), ms)
 			addTo(w.tags, cmp.Or(a.RunnerTags.At(k), "[]"), ms)
 		}
@@ -118,15 +126,40 @@ func addTo(groups map[string]*[]int64, key string, ms int64) {
 	*g = append(*g, ms)
 }
 
-// hour is the hour of the week on the clocks of the zone, from Monday on. The
-// first of January 1970 was a Thursday.
+// A latestHour is the latest of an hour of the week.
+type latestHour struct {
+	hour, offset      int64 // as hour counts them, and the clocks' offset then
+	created, createdN int64 // of the first and the last of its pipelines
+}
+
+func (l *latestHour) add(hour, offset, created int64) {
+	switch {
+	case l.hour > hour:
+	case l.hour < hour:
+		*l = latestHour{hour, offset, created, created}
+	default:
+		l.created, l.createdN = min(l.created, created), max(l.createdN, created)
+	}
+}
+
+// start is when it began.
+func (l *latestHour) start() time.Time {
+	return instant((l.hour-mondayHours)*3_600_000 - l.offset)
+}
+
+// mondayHours are the hours from a Monday, before all that can be stored, to the
+// first of January 1970, a Thursday.
+const mondayHours = 72 + 168*200_000
+
+// hour counts the hours on the clocks of the zone from that Monday on, so that
+// what is left of it by 168 is the hour of the week.
 func (w *waits) hour(ms int64) int64 {
 	const quarter = 15 * 60 * 1000
 	if cell := ms / quarter; cell != w.cell {
 		_, s := time.UnixMilli(cell * quarter).In(w.zone).Zone()
 		w.cell, w.offset = cell, int64(s)*1000
 	}
-	return ((ms+w.offset)/3_600_000 + 72) % 168
+	return (ms + w.offset + mondayHours*3_600_000) / 3_600_000
 }
 
 func (answer *QueueAnswer) fill(w *waits) {
@@ -139,7 +172,8 @@ func (answer *QueueAnswer) fill(w *waits) {
 	answer.Summary = summaryOf(all, fractions...)
 	for n, ms := range w.hours {
 		if len(ms) > 0 {
-			answer.Hours = append(answer.Hours, QueueHour{n/24 + 1, n % 24, summaryOf(ms, fractions...)})
+			l := &w.latest[n]
+			answer.Hours = append(answer.Hours, QueueHour{n/24 + 1, n % 24, Time(l.start()), Time(instant(l.created)), Time(instant(l.createdN + 1)), summaryOf(ms, fractions...)})
 		}
 	}
 	for _, key := range largest(w.runners) {

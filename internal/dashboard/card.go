@@ -95,8 +95,9 @@ type Column struct {
 type Row struct {
 	Cells    []Cell
 	Href     string
-	From, To string // RFC 3339, of rows that are a slice of time
-	Change   string // worse or better: its change is more than chance
+	Hrefs    []string // where the cells lead, as far as one does
+	From, To string   // RFC 3339, of rows that are a slice of time
+	Change   string   // worse or better: its change is more than chance
 }
 
 // A Cell is a value as people read it, and as programs do: a string, a number,
@@ -104,6 +105,14 @@ type Row struct {
 type Cell struct {
 	Text  string
 	Value any
+}
+
+// Leads is where the cell i, which is not the first, leads; empty: nowhere.
+func (r Row) Leads(i int) string {
+	if i < len(r.Hrefs) {
+		return r.Hrefs[i]
+	}
+	return ""
 }
 
 func textCell(s string) Cell { return Cell{s, s} }

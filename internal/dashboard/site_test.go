@@ -87,7 +87,7 @@ func TestDemo(t *testing.T) {
 		t.Helper()
 		shared := demonstration(t, s)
 		for name, test := range map[string]func(*site, *testing.T){
-			"every page": (*site).testEveryPage, "every link": (*site).testEveryLink, "the finding": (*site).testFindingLeadsToTheCommit, "dismissing": (*site).testDismiss,
+			"every page": (*site).testEveryPage, "every link": (*site).testEveryLink, "hours of the week": (*site).testHoursLeadToPipelines, "the finding": (*site).testFindingLeadsToTheCommit, "dismissing": (*site).testDismiss,
 			"data": (*site).testCardData, "bad filters": (*site).testBadFilters, "kept": (*site).testPagesAreKept, "finding": (*site).testFind, "where": (*site).testWhere,
 		} {
 			if name == "every link" && s.Engine() == "postgres" {
@@ -211,6 +211,24 @@ func (p *site) testEveryLink(t *testing.T) {
 	}
 	if len(seen) < 50 {
 		t.Errorf("only %d links were tried", len(seen))
+	}
+}
+
+// An hour of the week leads to pipelines, and so does its cell in the table.
+func (p *site) testHoursLeadToPipelines(t *testing.T) {
+	t.Helper()
+	body, _ := p.get(t, "/p/"+p.planted.Project+"/-/queue", http.StatusOK)
+	cells := regexp.MustCompile(`<a href="([^"]+)" tabindex="-1"><rect [^>]*class="h\d"><title>[A-Z][a-z]+ \d\d: [^<]+, and the last time on \d+ [A-Z][a-z]+</title>`).FindAllStringSubmatch(body, -1)
+	if len(cells) < 20 {
+		t.Fatalf("only %d hours lead somewhere", len(cells))
+	}
+	for _, cell := range cells[:20] {
+		if strings.Count(body, `<a href="`+cell[1]+`">`) == 0 {
+			t.Errorf("the table does not lead to %s", cell[1])
+		}
+		if list, _ := p.get(t, strings.ReplaceAll(cell[1], "&amp;", "&"), http.StatusOK); !strings.Contains(list, `<th scope="row"`) {
+			t.Errorf("there are no pipelines at %s", cell[1])
+		}
 	}
 }
 

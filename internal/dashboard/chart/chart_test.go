@@ -86,7 +86,7 @@ func plots() map[string]chart.Plot {
 	for i := range many {
 		many[i] = wave(i)
 	}
-	heat := chart.Heat{ID: "heat", Rows: []string{"Mon", "Tue"}, Columns: []string{"08", "09", "10"}, Values: [][]float64{{1, 30, math.NaN()}, {70, 100, 15}}, Cuts: []float64{15, 30, 60, 90}, Nothing: "no jobs"}
+	heat := chart.Heat{ID: "heat", Rows: []string{"Mon", "Tue"}, Columns: []string{"08", "09", "10"}, Values: [][]float64{{1, 30, math.NaN()}, {70, 100, 15}}, Cuts: []float64{15, 30, 60, 90}, Nothing: "no jobs", Hints: [][]chart.Hint{{{", the latest on 23 Nov", "/p/acme/shop/-/pipelines?from=1"}}}}
 	return map[string]chart.Plot{
 		"fan":       fan().Plot(),
 		"stack":     stack().Plot(),
