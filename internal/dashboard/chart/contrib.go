@@ -21,7 +21,10 @@ type Contrib struct {
 	IsAmount bool
 }
 
-const contribZero = 40.0 // where zero is, in percent
+const (
+	contribZero    = 40.0 // where zero is, in percent
+	contribLetters = 22   // of a name; so many have room on a telephone, too
+)
 
 // Plot draws the bars.
 func (c Contrib) Plot() Plot {
@@ -52,12 +55,12 @@ func (c Contrib) bar(w *writer, p Part, y, width float64) {
 	value := esc(c.value(p))
 	if p.Delta >= 0 {
 		w.rect(zero, math.Max(width, .4), y+8, 14, "cb pos")
-		w.f(`<text x="%s%%" dx="-8" y="%s" class="lab end">%s<title>%s</title></text>`, num(zero), num(y+19.5), esc(Cut(p.Name, 24)), esc(p.Name))
+		w.f(`<text x="%s%%" dx="-8" y="%s" class="lab end">%s<title>%s</title></text>`, num(zero), num(y+19.5), esc(Cut(p.Name, contribLetters)), esc(p.Name))
 		w.f(`<text x="%s%%" dx="6" y="%s" class="val">%s</text>`, num(zero+width), num(y+19.5), value)
 		return
 	}
 	w.rect(zero-math.Min(width, zero), math.Max(math.Min(width, zero), .4), y+8, 14, "cb neg")
-	w.f(`<text x="%s%%" dx="8" y="%s" class="lab">%s <tspan class="val2">%s</tspan><title>%s</title></text>`, num(zero), num(y+19.5), esc(Cut(p.Name, 24)), value, esc(p.Name))
+	w.f(`<text x="%s%%" dx="8" y="%s" class="lab"><tspan>%s</tspan> <tspan class="val2">%s</tspan><title>%s</title></text>`, num(zero), num(y+19.5), esc(Cut(p.Name, contribLetters)), value, esc(p.Name))
 }
 
 func (c Contrib) leads() bool {
