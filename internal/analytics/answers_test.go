@@ -453,6 +453,7 @@ func (w *world) compareJob(t *testing.T, what string, a *analytics.Analytics, f 
 	}
 	groups := func(key func(p *pipelineRow, j *jobRow) string) map[string]analytics.JobSums {
 		run, queue := map[string][]int64{}, map[string][]int64{}
+		setUp, told := map[string]int64{}, map[string]bool{}
 		ended := map[string]analytics.JobSums{}
 		w.attemptsOf(f, f.Window, func(p *pipelineRow, j *jobRow) {
 			k := key(p, j)
@@ -461,6 +462,9 @@ func (w *world) compareJob(t *testing.T, what string, a *analytics.Analytics, f 
 			}
 			if j.run != nil && resulted(f, "ok", j.state, j.result) {
 				run[k] = append(run[k], *j.run)
+				if ms := j.step(p, "up"); ms != nil {
+					setUp[k], told[k] = setUp[k]+min(*ms, *j.run), true
+				}
 			}
 			if j.queue != nil {
 				queue[k] = append(queue[k], *j.queue)
@@ -480,6 +484,9 @@ func (w *world) compareJob(t *testing.T, what string, a *analytics.Analytics, f 
 		})
 		for k, e := range ended {
 			e.Run, e.Queue = sum(usual, run[k]), sum(usual, queue[k])
+			if told[k] {
+				e.SetUpS = meanS(setUp[k], int64(len(run[k])))
+			}
 			ended[k] = e
 		}
 		return ended
@@ -526,7 +533,17 @@ func (w *world) compareJob(t *testing.T, what string, a *analytics.Analytics, f 
 			t.Errorf("job?%s by %s: %d groups, want %d", what, key, len(all.got), len(want))
 		}
 		for _, g := range all.got {
-			equal(t, "job?"+what+" "+g.Name, analytics.JobGroup{Name: g.Name, JobSums: want[g.Name]}, g)
+			equal(t, "job?"+what+" "+g.Name, want[g.Name], g.JobSums)
+			for i, b := range got.Buckets {
+				in := groups(func(p *pipelineRow, j *jobRow) string {
+					return strconv.FormatBool(within(b.Slice, p.created) && all.of(p, j) == g.Name)
+				})["true"].Run.Percentiles
+				var median *float64
+				if s, known := in.At(0.5); known {
+					median = &s
+				}
+				equal(t, "job?"+what+" spark of "+g.Name, median, g.Spark[i])
+			}
 		}
 	}
 	w.compareReasons(t, what, f, got.FailureReasons)

@@ -24,6 +24,9 @@ type JobAnswer struct {
 type JobSums struct {
 	Run   Summary `json:"run"`   // of attempts that were ok, or as the filter's results say
 	Queue Summary `json:"queue"` // of all attempts that started
+	// SetUpS is how much of the mean of Run its set-up steps took; null where none
+	// of its attempts tells any.
+	SetUpS *float64 `json:"set_up_s"`
 	// How attempts ended, whatever the filter's results say: by themselves at the
 	// first try, or when retried; with a failure; or canceled.
 	Passed    int64 `json:"passed"`
@@ -50,6 +53,8 @@ type Bin struct {
 type JobGroup struct {
 	Name string `json:"name"` // empty: nobody said
 	JobSums
+
+	Spark []*float64 `json:"spark_s"` // the median of Run in each bucket
 }
 
 // A ReasonCount is how often attempts failed for a reason.
@@ -75,7 +80,7 @@ func (a *Analytics) Job(ctx context.Context, f Filter) (*JobAnswer, error) {
 	answer := &JobAnswer{Timeline: line, Job: f.Jobs[0], Buckets: make([]JobBucket, len(slices))}
 	t := newJobSumming(b, len(slices))
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		return s.days(ctx, read, t.add, s.Window)
+		return s.daysWith(ctx, read, store.Steps, t.add, s.Window)
 	})
 	answer.JobSums, answer.Histogram = t.whole(), t.bins()
 	for i := range slices {

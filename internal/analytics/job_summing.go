@@ -11,44 +11,58 @@ import (
 type jobSumming struct {
 	bucket          func(at int64) int
 	buckets         []attemptTally
-	byRunner, byRef map[string]*attemptTally
+	byRunner, byRef map[string]*groupTally
 	reasons         map[string]int64 // of those that failed
 	run             []int64          // of all buckets, once whole was asked for
 }
 
 // An attemptTally is some attempts.
 type attemptTally struct {
-	count      int64 // also those that have not ended
-	run, queue []int64
-	JobSums    // but for what is made of run and queue
+	count         int64 // also those that have not ended
+	run, queue    []int64
+	setUp, setUps int64 // of run: milliseconds, and of how many attempts
+	JobSums             // but for what is made of these
+}
+
+// A groupTally is those of one runner, or on one ref.
+type groupTally struct {
+	attemptTally
+
+	buckets [][]int64 // what ran
+}
+
+// A told is what one attempt tells; none where it does not count.
+type told struct {
+	outcome           string
+	run, queue, setUp int64
 }
 
 func newJobSumming(b *bucketing, buckets int) *jobSumming {
-	return &jobSumming{bucket: b.finder(), buckets: make([]attemptTally, buckets), byRunner: map[string]*attemptTally{}, byRef: map[string]*attemptTally{}, reasons: map[string]int64{}}
+	return &jobSumming{bucket: b.finder(), buckets: make([]attemptTally, buckets), byRunner: map[string]*groupTally{}, byRef: map[string]*groupTally{}, reasons: map[string]int64{}}
 }
 
 // add takes a day.
 func (t *jobSumming) add(v *sieve) error {
 	a := &v.Attempts
-	outcome := v.attemptOutcomes()
+	outcome, setUp := v.attemptOutcomes(), v.setUps()
 	for i, created := range v.Pipelines.Created {
 		if !v.of[i] || !v.in(v.Window, i) {
 			continue
 		}
-		bucket := &t.buckets[t.bucket(created)]
-		ref := tallyOf(t.byRef, v.Pipelines.Ref.At(i))
+		bucket := t.bucket(created)
+		ref := t.group(t.byRef, v.Pipelines.Ref.At(i))
 		for k := v.Pipelines.First[i]; k < v.Pipelines.First[i+1]; k++ {
 			if !v.attempts[k] {
 				continue
 			}
-			run, ended := int64(none), outcome(k)
-			if v.isAttemptOK(k) {
-				run = a.Run[k]
+			one := told{outcome(k), none, a.Queue[k], none}
+			if v.isAttemptOK(k) && a.Run[k] != none {
+				one.run, one.setUp = a.Run[k], setUp(k)
 			}
-			for _, to := range []*attemptTally{bucket, ref, tallyOf(t.byRunner, v.runner(k))} {
-				to.add(ended, run, a.Queue[k])
-			}
-			if ended == Failed {
+			t.buckets[bucket].add(one)
+			ref.add(bucket, one)
+			t.group(t.byRunner, v.runner(k)).add(bucket, one)
+			if one.outcome == Failed {
 				t.reasons[a.FailureReason.At(k)]++
 			}
 		}
@@ -56,24 +70,33 @@ func (t *jobSumming) add(v *sieve) error {
 	return nil
 }
 
-// tallyOf is the one of a name.
-func tallyOf(all map[string]*attemptTally, name string) *attemptTally {
+// group is the one of a name.
+func (t *jobSumming) group(all map[string]*groupTally, name string) *groupTally {
 	if all[name] == nil {
-		all[name] = &attemptTally{}
+		all[name] = &groupTally{buckets: make([][]int64, len(t.buckets))}
 	}
 	return all[name]
 }
 
-// add takes an attempt, with how long it ran and waited, or none.
-func (t *attemptTally) add(outcome string, run, queue int64) {
+func (g *groupTally) add(bucket int, one told) {
+	g.attemptTally.add(one)
+	if one.run != none {
+		g.buckets[bucket] = append(g.buckets[bucket], one.run)
+	}
+}
+
+func (t *attemptTally) add(one told) {
 	t.count++
-	if run != none {
-		t.run = append(t.run, run)
+	if one.run != none {
+		t.run = append(t.run, one.run)
 	}
-	if queue != none {
-		t.queue = append(t.queue, queue)
+	if one.queue != none {
+		t.queue = append(t.queue, one.queue)
 	}
-	switch outcome {
+	if one.setUp != none {
+		t.setUp, t.setUps = t.setUp+one.setUp, t.setUps+1
+	}
+	switch one.outcome {
 	case Passed:
 		t.Passed++
 	case Restarted:
@@ -89,6 +112,9 @@ func (t *attemptTally) add(outcome string, run, queue int64) {
 func (t *attemptTally) sums() JobSums {
 	s := t.JobSums
 	s.Run, s.Queue = summaryOf(t.run, 0.05, 0.5, 0.8, 0.95), summaryOf(t.queue, 0.05, 0.5, 0.8, 0.95)
+	if t.setUps > 0 {
+		s.SetUpS = meanOf(t.setUp, int64(len(t.run)))
+	}
 	return s
 }
 
@@ -98,6 +124,7 @@ func (t *jobSumming) whole() JobSums {
 	for i := range t.buckets {
 		b := &t.buckets[i]
 		all.run, all.queue = append(all.run, b.run...), append(all.queue, b.queue...)
+		all.setUp, all.setUps = all.setUp+b.setUp, all.setUps+b.setUps
 		all.Passed, all.Restarted, all.Failed, all.Canceled = all.Passed+b.Passed, all.Restarted+b.Restarted, all.Failed+b.Failed, all.Canceled+b.Canceled
 	}
 	t.run = all.run
@@ -105,14 +132,14 @@ func (t *jobSumming) whole() JobSums {
 }
 
 // groupsOf are the largest groups, those alike by their names.
-func groupsOf(tallies map[string]*attemptTally) []JobGroup {
+func groupsOf(tallies map[string]*groupTally) []JobGroup {
 	names := slices.SortedFunc(maps.Keys(tallies), func(x, y string) int {
 		return cmp.Or(cmp.Compare(tallies[y].count, tallies[x].count), cmp.Compare(x, y))
 	})
 	all := []JobGroup{}
 	for _, name := range names[:min(len(names), maxGroups)] {
-		if tallies[name].count > 0 {
-			all = append(all, JobGroup{name, tallies[name].sums()})
+		if g := tallies[name]; g.count > 0 {
+			all = append(all, JobGroup{name, g.sums(), medians(g.buckets)})
 		}
 	}
 	return all

@@ -84,7 +84,7 @@ func (a *Analytics) Jobs(ctx context.Context, f Filter, page Page) (*JobsAnswer,
 			answer.Items, answer.IsTruncated = answer.Items[:limit], true
 		}
 		for i := range answer.Items[:min(len(answer.Items), maxSparks)] {
-			answer.Items[i].Spark = answer.Items[i].tally.spark()
+			answer.Items[i].Spark = medians(answer.Items[i].tally.run)
 		}
 		return nil
 	})

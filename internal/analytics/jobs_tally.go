@@ -168,10 +168,10 @@ func (t *jobTallies) rows(names map[int64]string) []JobRow {
 	return all
 }
 
-// spark is the median of each bucket.
-func (j *jobTally) spark() []*float64 {
-	all := make([]*float64, len(j.run))
-	for k, run := range j.run {
+// medians is that of each bucket, in seconds.
+func medians(buckets [][]int64) []*float64 {
+	all := make([]*float64, len(buckets))
+	for k, run := range buckets {
 		all[k] = summaryOf(run, 0.5).Percentiles.at(0.5)
 	}
 	return all

@@ -254,3 +254,18 @@ func (v *sieve) attemptOutcomes() func(attempt int) string {
 func (v *sieve) runner(attempt int) string {
 	return cmp.Or(v.Attempts.RunnerName.At(attempt), v.Attempts.RunnerID.At(attempt))
 }
+
+// setUps is how long the set-up steps of an attempt that ran took, at most as
+// long as it ran; none where it tells no such step. The day has its steps.
+func (v *sieve) setUps() func(attempt int) int64 {
+	is := judged(&v.Steps.Name, IsSetUp)
+	return func(attempt int) int64 {
+		sum := int64(none)
+		for n := v.Steps.First[attempt]; n < v.Steps.First[attempt+1]; n++ {
+			if is[v.Steps.Name.Codes[n]] {
+				sum = orZero(sum) + v.Steps.MS[n]
+			}
+		}
+		return min(sum, v.Attempts.Run[attempt])
+	}
+}
