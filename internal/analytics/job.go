@@ -70,6 +70,19 @@ const (
 
 // Job answers all about the one job that the filter names.
 func (a *Analytics) Job(ctx context.Context, f Filter) (*JobAnswer, error) {
+	return a.job(ctx, f, func(*sieve, string) {})
+}
+
+// JobAndRuns is Job with JobRuns, for what one of them reads.
+func (a *Analytics) JobAndRuns(ctx context.Context, f Filter) (*JobAnswer, *JobRuns, error) {
+	runs := &JobRuns{}
+	answer, err := a.job(ctx, f, runs.add)
+	runs.cut()
+	return answer, runs, err
+}
+
+// job hands each day, with its project's name, to also.
+func (a *Analytics) job(ctx context.Context, f Filter, also func(*sieve, string)) (*JobAnswer, error) {
 	if len(f.Jobs) != 1 {
 		return nil, &FieldError{"job", "Name one job."}
 	}
@@ -80,7 +93,14 @@ func (a *Analytics) Job(ctx context.Context, f Filter) (*JobAnswer, error) {
 	answer := &JobAnswer{Timeline: line, Job: f.Jobs[0], Buckets: make([]JobBucket, len(slices))}
 	t := newJobSumming(b, len(slices))
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		return s.daysWith(ctx, read, store.Steps, t.add, s.Window)
+		names, err := s.names(ctx, read)
+		if err != nil {
+			return err
+		}
+		return s.daysWith(ctx, read, store.Steps, func(v *sieve) error {
+			also(v, names[v.Project])
+			return t.add(v)
+		}, s.Window)
 	})
 	answer.JobSums, answer.Histogram = t.whole(), t.bins()
 	for i := range slices {

@@ -42,7 +42,7 @@ func (d *Dashboard) fan(ctx context.Context, v *view, c fanCard) (Card, error) {
 		Labels: c.labels, XTicks: c.ticks, Mark: c.mark, Buckets: bucketsOf(a),
 	}
 	var notes []string
-	picture.Gaps, notes = d.gaps(ctx, v, notes)
+	picture.Gaps, notes = d.gaps(ctx, v)
 	picture.Goals, notes = d.goals(ctx, v, c.metric, notes)
 	var said string
 	if c.dots != nil {

@@ -96,16 +96,15 @@ const shownGaps = 100
 
 // gaps are the times of which pipelines of the view's project are known to be
 // missing, with what is to be said of them. What was healed is no gap.
-func (d *Dashboard) gaps(ctx context.Context, v *view, notes []string) ([]chart.Gap, []string) {
+func (d *Dashboard) gaps(ctx context.Context, v *view) (gaps []chart.Gap, notes []string) {
 	if v.project.Name == "" {
-		return nil, notes
+		return nil, nil
 	}
 	all, err := once(v, "gaps", func() ([]store.Gap, error) { return d.Store.Gaps(ctx, v.project.Name, shownGaps) })
 	if err != nil {
 		d.Log.WarnContext(ctx, "gaps can't be read", "error", err)
-		return nil, notes
+		return nil, nil
 	}
-	var gaps []chart.Gap
 	missing := int64(0)
 	for _, g := range all {
 		if n := g.Missing - g.Healed; n > 0 && !g.Until.Before(v.filter.Window.From) && g.From.Before(v.filter.Window.To) {

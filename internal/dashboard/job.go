@@ -35,7 +35,7 @@ func (d *Dashboard) jobPage(ctx context.Context, v *view, job string) (string, *
 	}
 	b.Filters.CSV = csvHref(v.dataHref("job-runs"))
 	b.Tiles = d.jobTiles(ctx, v, runs)
-	b.Rows = d.fill(ctx, v, p, []string{"wide job-duration", "job-swarm"}, []string{"job-queue", "job-histogram", "job-outcomes"}, []string{"job-runners", "job-branches", "job-reasons"}, []string{"job-runs"})
+	b.Rows = d.fill(ctx, v, p, []string{"wide job-duration", "job-swarm"}, []string{"job-parts", "job-queue", "job-histogram"}, []string{"job-runners", "job-branches"}, []string{"job-outcomes", "job-reasons"}, []string{"job-runs"})
 	return "board", p, nil
 }
 
@@ -51,7 +51,8 @@ func (d *Dashboard) jobRuns(ctx context.Context, v *view) (*analytics.JobRuns, e
 	if v.job() == "" {
 		return nil, fmt.Errorf("%w: no job is named", store.ErrUnknown)
 	}
-	return once(v, "runs of the job", func() (*analytics.JobRuns, error) { return d.Analytics.JobRuns(ctx, v.filter, v.job()) })
+	all, err := d.readJob(ctx, v)
+	return all.runs, err
 }
 
 // jobAnswer is all about the job but its single attempts.
@@ -59,7 +60,21 @@ func (d *Dashboard) jobAnswer(ctx context.Context, v *view) (*analytics.JobAnswe
 	if v.job() == "" {
 		return nil, fmt.Errorf("%w: no job is named", store.ErrUnknown)
 	}
-	return once(v, "the job", func() (*analytics.JobAnswer, error) { return d.Analytics.Job(ctx, v.filter) })
+	all, err := d.readJob(ctx, v)
+	return all.answer, err
+}
+
+// A readJob is what one look at a job's days tells.
+type readJob struct {
+	answer *analytics.JobAnswer
+	runs   *analytics.JobRuns
+}
+
+func (d *Dashboard) readJob(ctx context.Context, v *view) (readJob, error) {
+	return once(v, "the job", func() (all readJob, err error) {
+		all.answer, all.runs, err = d.Analytics.JobAndRuns(ctx, v.filter)
+		return all, err
+	})
 }
 
 func (d *Dashboard) jobTiles(ctx context.Context, v *view, runs *analytics.JobRuns) []Tile {

@@ -4,35 +4,87 @@ import (
 	"context"
 	"fmt"
 	"html/template"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/dashboard/chart"
 )
 
 // shownGroups is how many runners, branches and reasons a card lists.
 const shownGroups = 8
 
-// groupsCard lists sums of attempts by something that is said of them, the most
-// frequent first.
+// groupsCard shows sums of attempts by something that is said of them, the most
+// frequent first: small multiples, whose bars share one scale.
 func (d *Dashboard) groupsCard(ctx context.Context, v *view, c Card, column Column, parameter string, of func(*analytics.JobAnswer) []analytics.JobGroup) (Card, error) {
 	a, err := d.jobAnswer(ctx, v)
 	if err != nil {
 		return c, err
 	}
 	c.TableShown = true
-	c.Table = Table{Columns: []Column{column, {"Attempts", "count", true}, {"p50", "p50_s", true}, {"p95", "p95_s", true}, {"Failed", "failure_rate", true}}}
+	c.Table = Table{Columns: []Column{column, {"p50", "p50_s", true}, {"p95", "p95_s", true}, {"Failed", "failure_rate", true}, {"Attempts", "count", true}}}
+	var groups []analytics.JobGroup
 	for _, g := range of(a) {
 		ended := g.Passed + g.Restarted + g.Failed + g.Canceled
-		if g.Name == "" || ended == 0 || len(c.Table.Rows) == shownGroups {
+		if g.Name == "" || ended == 0 || len(groups) == shownGroups {
 			continue
 		}
-		r := Row{Cells: []Cell{textCell(g.Name), countCell(ended), percentileCell(g.Run, .5), percentileCell(g.Run, .95), {share(g.Failed, ended), float64(g.Failed) / float64(ended)}}}
-		r.Href = v.href("pipelines", parameter, g.Name)
-		c.Table.Rows = append(c.Table.Rows, r)
+		groups = append(groups, g)
+		c.Table.Rows = append(c.Table.Rows, Row{Href: v.href("pipelines", parameter, g.Name), Cells: []Cell{
+			textCell(g.Name), percentileCell(g.Run, .5), percentileCell(g.Run, .95), {share(g.Failed, ended), float64(g.Failed) / float64(ended)}, countCell(ended),
+		}})
 	}
-	return nothingSaid(c), nil
+	if len(groups) == 0 {
+		return nothingSaid(c), nil
+	}
+	c.Note = template.HTML(template.HTMLEscapeString("The bars share one scale: p5 to p95, with p50 to p80 as a box. The trend is the p50.")) //nolint:gosec // escaped
+	c.Body = multiples(&c, groups)
+	return c, nil
+}
+
+// multiples draws each row of the table with a bar and a trend.
+func multiples(c *Card, groups []analytics.JobGroup) template.HTML {
+	longest := 0.0
+	for i := range groups {
+		if p95, ok := groups[i].Run.Percentiles.At(.95); ok {
+			longest = max(longest, p95)
+		}
+	}
+	w := &htmlWriter{}
+	w.f(`<div class="scroll" tabindex="0" role="region" aria-label="%s"><table class="list jobs"><thead><tr>`, c.Title)
+	for i, col := range c.Table.Columns {
+		if i == 1 {
+			w.f(`<th scope="col">Duration</th><th scope="col">Trend</th>`)
+		}
+		w.f(`<th scope="col" class="%s">%s</th>`, right(col.Right), col.Name)
+	}
+	w.f(`</tr></thead><tbody>`)
+	for i, r := range c.Table.Rows {
+		g := &groups[i]
+		at := func(f float64) float64 {
+			if s, ok := g.Run.Percentiles.At(f); ok {
+				return s
+			}
+			return math.NaN()
+		}
+		w.f(`<tr><th scope="row" title="%s"><a href="%s">%s</a></th><td class="rb">`, r.Cells[0].Text, r.Href, r.Cells[0].Text)
+		w.raw(chart.RangeBar(at(.05), at(.5), at(.8), at(.95), longest))
+		w.f(`</td><td>`)
+		w.raw(chart.Spark(floats(g.Spark), 0))
+		w.f(`</td>`)
+		few := ""
+		if g.Run.Count < fewest {
+			few = " few"
+		}
+		for _, cell := range r.Cells[1:] {
+			w.f(`<td class="r%s">%s</td>`, few, cell.Text)
+		}
+		w.f(`</tr>`)
+	}
+	w.f(`</tbody></table></div>`)
+	return w.html()
 }
 
 // nothingSaid shows the table of a card, or says that it is empty.

@@ -45,7 +45,7 @@ func (d *Dashboard) outcomesCard(ctx context.Context, v *view) (Card, error) {
 		return c, nil
 	}
 	var notes []string
-	picture.Gaps, notes = d.gaps(ctx, v, nil)
+	picture.Gaps, notes = d.gaps(ctx, v)
 	c.Note = noted(notes)
 	c.Desc = picture.Describe([]string{"passed", "restarted", "failed", "canceled"})
 	c.Plots = []chart.Plot{picture.Plot()}

@@ -356,6 +356,9 @@ func (p *site) testBadFilters(t *testing.T) {
 	p.get(t, "/p/acme/shop/-/nothing", http.StatusTeapot)
 	p.get(t, "/p/acme/shop/-/pipelines/x", http.StatusTeapot)
 	p.get(t, "/p/acme/shop/-/pipelines/7", http.StatusTeapot)
+	if body, _ := p.get(t, "/p/acme/shop/-/jobs/e2e:checkout", http.StatusOK); !regexp.MustCompile(`(?s)id="job-parts".*?>set-up<.*id="job-runners".*?class="rangebar".*?class="spark"`).MatchString(body) {
+		t.Error("the page of a job does not say what its time is made of, or how its runners do")
+	}
 	if body, _ := p.get(t, "/p/acme/shop/-/jobs/nothing", http.StatusOK); !strings.Contains(body, "The job did not run") {
 		t.Error("a job that never ran has a page of its own")
 	}

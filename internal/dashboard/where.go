@@ -121,7 +121,7 @@ func (d *Dashboard) whereCard(ctx context.Context, v *view) (Card, error) {
 		return c, nil
 	}
 	var notes []string
-	picture.Gaps, notes = d.gaps(ctx, v, nil)
+	picture.Gaps, notes = d.gaps(ctx, v)
 	c.Note = noted(notes)
 	c.Desc = "The mean wall time of pipelines, along their critical paths. " + picture.Describe(names)
 	c.Plots = []chart.Plot{picture.Plot()}
