@@ -31,7 +31,7 @@ func (m *Migrator) copyOriginal(ctx context.Context, conn *sql.Conn, tx *sql.Tx,
 	}
 	// What is held is small and short-lived: collecting it at each doubling took
 	// a fifth of the time.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer debug.SetGCPercent(debug.SetGCPercent(200))
 	by := ci.DefaultDefinitions()
 	if m.config.Definitions != nil {
 		by = *m.config.Definitions
@@ -85,6 +85,7 @@ const copyProjects = `INSERT INTO projects (name, team, ci_number, e2e_jobs, sch
 // the new tables' indexes away; restore gives them back.
 func (m *Migrator) prepareCopy(ctx context.Context, tx *sql.Tx, o *origin) (restore func() error, err error) {
 	statements := []string{
+		"SET LOCAL maintenance_work_mem = '256MB'", // for the indexes
 		"INSERT INTO projects (name) SELECT DISTINCT p.project FROM legacy_metrics_pipeline p WHERE " + adoptable + " ORDER BY 1",
 	}
 	if o.projectNumber {
