@@ -216,15 +216,27 @@ func (r *Reading) Pipelines(ctx context.Context, projects []int64, from, to int6
 	return r.fromRows(ctx, unpacked, from, to, want, each)
 }
 
-// staleDays are the days that are not packed, by their volumes.
+// staleDays are the days that are not packed, by their volumes. An index has them
+// alone, and they are few: to look for each of many projects takes longer than to
+// read those of all.
 func (r *Reading) staleDays(ctx context.Context, projects []int64, first, last int64) (map[volumeKey]uint32, error) {
+	const few = 16
 	stale := map[volumeKey]uint32{}
 	args := []any{first, last}
-	text := "SELECT project_id, day FROM days" + r.engine.byIndex("days_to_pack") + " WHERE body IS NULL AND day >= $1 AND day <= $2" + among("project_id", projects, &args)
+	text := "SELECT project_id, day FROM days" + r.engine.byIndex("days_to_pack") + " WHERE body IS NULL AND day >= $1 AND day <= $2"
+	asked := map[int64]bool{}
+	if len(projects) <= few {
+		text += among("project_id", projects, &args)
+	}
+	for _, id := range projects {
+		asked[id] = true
+	}
 	return stale, r.Rows(ctx, text, args, func(scan Scan) error {
 		var project, day int64
 		err := scan(&project, &day)
-		stale[volumeKey{project, day / volumeDays}] |= 1 << (day % volumeDays)
+		if projects == nil || asked[project] {
+			stale[volumeKey{project, day / volumeDays}] |= 1 << (day % volumeDays)
+		}
 		return err
 	})
 }
