@@ -2,18 +2,12 @@ package dashboard
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/dashboard/chart"
 )
-
-// A wherePart is one of the parts into which the card splits wall time.
-type wherePart struct {
-	key, name, field string
-	of               func(*analytics.PathTimes) *float64
-}
 
 // phaseKeys are the colours of phases. Those that come later share one.
 var phaseKeys = []string{"c2", "c4", "c1", "c6"} //nolint:gochecknoglobals // constant
@@ -21,21 +15,21 @@ var phaseKeys = []string{"c2", "c4", "c1", "c6"} //nolint:gochecknoglobals // co
 // whereParts are the parts of an answer, the lowest first: waiting for a
 // runner, what ran by phase, with getting ready before the phase that does most
 // of it, and the rest.
-func whereParts(all *analytics.PathTimes) []wherePart {
-	setUp := wherePart{"c3", "set-up", "set_up_s", func(t *analytics.PathTimes) *float64 { return sumOf(t.Phases, setUpOf) }}
+func whereParts(all *analytics.PathTimes) []stackPart[analytics.PathTimes] {
+	setUp := stackPart[analytics.PathTimes]{"c3", "set-up", "set_up_s", func(t *analytics.PathTimes) *float64 { return sumOf(t.Phases, setUpOf) }}
 	most, at := 0.0, -1
 	for i := range all.Phases {
 		if s := all.Phases[i].SetUpS; s != nil && *s > most {
 			most, at = *s, i
 		}
 	}
-	parts := []wherePart{{"queue", "queued", "queue_s", func(t *analytics.PathTimes) *float64 { return t.QueueS }}}
+	parts := []stackPart[analytics.PathTimes]{{"queue", "queued", "queue_s", func(t *analytics.PathTimes) *float64 { return t.QueueS }}}
 	named := 0
 	for i := range all.Phases {
 		if i == at {
 			parts = append(parts, setUp)
 		}
-		part := wherePart{key: "c0", name: "other jobs", field: "other_s", of: func(t *analytics.PathTimes) *float64 { return sumOf(t.Phases[i:], runOf) }}
+		part := stackPart[analytics.PathTimes]{key: "c0", name: "other jobs", field: "other_s", of: func(t *analytics.PathTimes) *float64 { return sumOf(t.Phases[i:], runOf) }}
 		if all.Phases[i].Phase == nil || named == len(phaseKeys) {
 			if at > i {
 				parts = append(parts, setUp)
@@ -49,9 +43,9 @@ func whereParts(all *analytics.PathTimes) []wherePart {
 		named++
 	}
 	return append(parts,
-		wherePart{"retry", "retried", "retry_s", func(t *analytics.PathTimes) *float64 { return t.RetryS }},
-		wherePart{"blocked", "waiting for a person", "blocked_s", func(t *analytics.PathTimes) *float64 { return t.BlockedS }},
-		wherePart{"gap", "not known", "gap_s", func(t *analytics.PathTimes) *float64 { return t.GapS }})
+		stackPart[analytics.PathTimes]{"retry", "retried", "retry_s", func(t *analytics.PathTimes) *float64 { return t.RetryS }},
+		stackPart[analytics.PathTimes]{"blocked", "waiting for a person", "blocked_s", func(t *analytics.PathTimes) *float64 { return t.BlockedS }},
+		stackPart[analytics.PathTimes]{"gap", "not known", "gap_s", func(t *analytics.PathTimes) *float64 { return t.GapS }})
 }
 
 func setUpOf(p *analytics.PathPhase) *float64 { return p.SetUpS }
@@ -82,21 +76,13 @@ func (d *Dashboard) whereCard(ctx context.Context, v *view) (Card, error) {
 	}
 	picture := chart.Stack{ID: "where", Height: 224, From: v.filter.Window.From, To: v.filter.Window.To, Location: v.filter.Zone, XTicks: 4}
 	c.Table = Table{Columns: []Column{{"From", "start", false}, {"Pipelines", "count", true}}}
-	var parts []wherePart
-	var names []string
-	for _, p := range whereParts(&a.PathTimes) {
-		shown := false
-		for i := range a.Buckets {
-			s := p.of(&a.Buckets[i].PathTimes)
-			shown = shown || s != nil && *s >= leastShown
-		}
-		if shown {
-			parts, names = append(parts, p), append(names, p.name)
-			picture.Keys = append(picture.Keys, p.key)
-			c.Legend = append(c.Legend, sign("", "k-"+p.key, p.name))
-			c.Table.Columns = append(c.Table.Columns, Column{strings.ToUpper(p.name[:1]) + p.name[1:], p.field, true})
-		}
-	}
+	parts := slices.DeleteFunc(whereParts(&a.PathTimes), func(p stackPart[analytics.PathTimes]) bool {
+		return !slices.ContainsFunc(a.Buckets, func(b analytics.PathBucket) bool {
+			s := p.of(&b.PathTimes)
+			return s != nil && *s >= leastShown
+		})
+	})
+	names := columnsOf(parts, &picture, &c)
 	for i := range a.Buckets {
 		b := &a.Buckets[i]
 		from, to := time.Time(b.Start), time.Time(b.End)
@@ -104,16 +90,9 @@ func (d *Dashboard) whereCard(ctx context.Context, v *view) (Card, error) {
 		if b.Count > 0 {
 			r.Href = v.between(from, to)
 		}
-		bar := chart.Bar{From: from, To: to, Open: b.IsRunning}
-		for _, p := range parts {
-			value := p.of(&b.PathTimes)
-			r.Cells = append(r.Cells, secondsCell(value))
-			if value == nil {
-				value = new(0.0)
-			}
-			bar.Values = append(bar.Values, *value)
-		}
-		picture.Bars = append(picture.Bars, bar)
+		values, cells := valuesOf(parts, &b.PathTimes)
+		r.Cells = append(r.Cells, cells...)
+		picture.Bars = append(picture.Bars, chart.Bar{From: from, To: to, Values: values, Open: b.IsRunning})
 		c.Table.Rows = append(c.Table.Rows, r)
 	}
 	if a.Count == 0 {
