@@ -107,9 +107,9 @@ func summary(ms, fractions []float64) Summary {
 		sum += v
 	}
 	s.MeanS = new(sum / float64(len(ms)) / 1000)
-	at := make(store.Floats, len(fractions))
+	at := make([]float64, len(fractions))
 	for i, f := range fractions {
-		at[i] = store.PercentileCont(ms, f)
+		at[i] = percentile(ms, f)
 	}
 	s.Percentiles = percentilesOf(fractions, at)
 	return s
@@ -141,7 +141,7 @@ func (p Percentiles) at(fraction float64) *float64 {
 }
 
 // percentilesOf names percentiles in milliseconds.
-func percentilesOf(fractions []float64, millis store.Floats) Percentiles {
+func percentilesOf(fractions, millis []float64) Percentiles {
 	if len(millis) != len(fractions) {
 		return nil
 	}

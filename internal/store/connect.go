@@ -111,9 +111,6 @@ func closePostgres(db *sql.DB) error {
 func openSQLite(path string) (*pools, error) {
 	// An own driver for each database: its modules are this store's alone.
 	d := &sqlite.Driver{}
-	if err := registerPercentiles(d); err != nil {
-		return nil, err
-	}
 	staged := map[string]*stage{}
 	for _, t := range tables {
 		staged[t.staged()] = &stage{table: t}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -224,19 +223,6 @@ func (e engine) snapshot() sql.IsolationLevel {
 		return sql.LevelRepeatableRead
 	}
 	return sql.LevelDefault
-}
-
-// percentiles is an aggregate that gives a JSON array.
-func (e engine) percentiles(value string, fractions []float64) string {
-	list := make([]string, len(fractions))
-	for i, f := range fractions {
-		list[i] = strconv.FormatFloat(f, 'g', -1, 64)
-	}
-	all := strings.Join(list, ", ")
-	if e == postgresEngine {
-		return "array_to_json(percentile_cont(ARRAY[" + all + "]::float8[]) WITHIN GROUP (ORDER BY " + value + "))::text"
-	}
-	return percentilesFunction + "(" + value + ", '[" + all + "]')"
 }
 
 // A class is what an error of the database means for the reports of a batch.

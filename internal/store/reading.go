@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -63,29 +62,4 @@ func (r *Reading) Rows(ctx context.Context, text string, args []any, scan func(S
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return nil
-}
-
-// Percentiles is an aggregate in SQL: the percentiles of value at the
-// fractions (0 to 1), as PERCENTILE_CONT gives them, to be scanned into a
-// Floats. Without values it is null. Both engines give the same numbers.
-func (r *Reading) Percentiles(value string, fractions ...float64) string {
-	return r.engine.percentiles(value, fractions)
-}
-
-// Floats are numbers of one row, in the order in which they were asked for;
-// nil where there are none.
-type Floats []float64
-
-// Scan implements sql.Scanner.
-func (f *Floats) Scan(from any) error {
-	*f = nil
-	switch from := from.(type) {
-	case nil:
-		return nil
-	case string:
-		return json.Unmarshal([]byte(from), f)
-	case []byte:
-		return json.Unmarshal(from, f)
-	}
-	return fmt.Errorf("numbers can't be read from a %T", from)
 }
