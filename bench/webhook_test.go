@@ -7,6 +7,17 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab"
 )
 
+func BenchmarkStrip(b *testing.B) {
+	body := newReport(firstNumber, defaultProjects).appendWebhook(nil)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := gitlab.Strip(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // The webhooks of the bench are such that GitLab could have sent them: the
 // collector reads all of them.
 func TestWebhooksAreRead(t *testing.T) {
