@@ -4,6 +4,7 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -15,12 +16,16 @@ import (
 type Config struct {
 	Store *store.Store
 	Now   func() time.Time // nil: time.Now
+	// MaxNumbers is how many numbers an answer may keep while it is made. 0:
+	// 10,000,000, which are 80 MB.
+	MaxNumbers int
 }
 
 // Analytics answers questions. It is safe for concurrent use.
 type Analytics struct {
 	store *store.Store
 	now   func() time.Time
+	most  int // numbers that an answer keeps
 }
 
 // New returns the questions on an open store.
@@ -28,7 +33,7 @@ func New(c Config) *Analytics {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Analytics{store: c.Store, now: c.Now}
+	return &Analytics{store: c.Store, now: c.Now, most: cmp.Or(c.MaxNumbers, maxNumbers)}
 }
 
 // maxProjects is how many projects are asked for by their ids, so that each is

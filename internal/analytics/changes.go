@@ -108,7 +108,7 @@ func (a *Analytics) eachHistory(ctx context.Context, f *Filter, each func(*histo
 		if all == nil {
 			return &FieldError{"project", fmt.Sprintf("Changes are looked for in %d projects at the most: name some.", maxProjects)}
 		}
-		return (&scope{f, all}).eachHistory(ctx, read, maxHistory, each)
+		return a.scope(f, all).eachHistory(ctx, read, maxHistory, each)
 	})
 }
 

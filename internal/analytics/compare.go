@@ -126,7 +126,7 @@ func (a *Analytics) Compare(ctx context.Context, base, head Filter, metric strin
 				return err
 			}
 			wanting = found
-			if sides[i], err = (&scope{f, found}).compared(ctx, read, metric); err != nil {
+			if sides[i], err = a.scope(f, found).compared(ctx, read, metric); err != nil {
 				return err
 			}
 		}

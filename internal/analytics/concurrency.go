@@ -70,6 +70,7 @@ func (t *intervals) add(v *sieve, now int64) {
 			if start == none || end == none || a.Name.Codes[k] == 0 || !v.attempts[k] || !anyEnd && !v.isAttemptOK(k) {
 				continue
 			}
+			v.room.take(3)
 			t.queued, t.started, t.ended = append(t.queued, start-orZero(a.Queue[k])), append(t.started, start), append(t.ended, max(start, end))
 		}
 	}

@@ -120,7 +120,9 @@ func (t *pathTallies) walk(v *sieve, pipeline int, s *pathSums, at []*pathTally,
 			at[code] = t.job(a.Name.At(k))
 		}
 		run, queue, prepared := a.PathRun[k], orZero(a.PathQueue[k]), int64(0)
-		at[code].add(t.count, run, queue)
+		if at[code].add(t.count, run, queue) {
+			v.room.take(1)
+		}
 		for n := steps.First[k]; n < steps.First[k+1]; n++ {
 			if setUp[steps.Name.Codes[n]] {
 				prepared += steps.MS[n]
@@ -140,13 +142,14 @@ func (t *pathTallies) job(name string) *pathTally {
 	return t.jobs[name]
 }
 
-// add takes an attempt of a pipeline.
-func (t *pathTally) add(pipeline, run, queue int64) {
+// add takes an attempt of a pipeline, and tells whether it is the first of it.
+func (t *pathTally) add(pipeline, run, queue int64) (isFirst bool) {
 	t.run, t.queue = t.run+run, t.queue+queue
-	if t.last != pipeline {
+	if isFirst = t.last != pipeline; isFirst {
 		t.last, t.ms = pipeline, append(t.ms, 0)
 	}
 	t.ms[len(t.ms)-1] += run + queue
+	return isFirst
 }
 
 func (answer *PathAnswer) fill(jobs map[string]*pathTally) {

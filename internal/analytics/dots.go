@@ -41,6 +41,7 @@ func (a *Analytics) Dots(ctx context.Context, f Filter, limit int64) (*Dots, err
 				if active[i] == store.None {
 					continue
 				}
+				s.room.take(dotNumbers)
 				d := Dot{names[c.Project], id[i], Time(instant(c.Created[i])), float64(active[i]) / 1000, outcome(i)}
 				if d.Outcome == Failed || c.Flags(i)&store.Restarted != 0 {
 					loud = append(loud, d)

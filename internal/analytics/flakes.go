@@ -117,6 +117,7 @@ func (p *projectFlakes) addPipeline(v *sieve, pipeline int, at []*jobFlakes) {
 			if end == none {
 				end = v.Pipelines.Created[pipeline]
 			}
+			v.room.take(failureNumbers)
 			j.failures = append(j.failures, failure{commit, v.Pipelines.Created[pipeline], end, orZero(a.Run[i]), p.added[i-from]})
 		}
 	}
@@ -133,6 +134,7 @@ func (p *projectFlakes) commit(v *sieve, pipeline int) int {
 		sha := v.Pipelines.Commit.Values[code]
 		n, known := p.commits[sha]
 		if !known {
+			v.room.take(commitNumbers)
 			n = p.counted
 			p.commits[sha] = n
 			p.counted++

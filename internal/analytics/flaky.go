@@ -134,7 +134,7 @@ func (s *scope) strips(ctx context.Context, read *store.Reading, jobs []FlakyJob
 
 // strip reads them for one project, from its newest pipelines.
 func (s *scope) strip(ctx context.Context, read *store.Reading, of project, jobs []string, at map[[2]string]*FlakyJob) error {
-	one := scope{s.Filter, []project{of}}
+	one := s.over(of)
 	var args arguments
 	query := `SELECT n.id, j.name, MAX(CASE WHEN j.result = 'success' THEN 1 ELSE 0 END), COUNT(*)
 FROM (SELECT p.project_id, p.id, p.created_ms FROM pipelines p WHERE ` + one.pipelines(&args, s.Window) + ` ORDER BY p.created_ms DESC, p.id DESC LIMIT ` + args.add(stripDepth) + `) n

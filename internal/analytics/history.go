@@ -27,7 +27,7 @@ type historian struct {
 func (s *scope) eachHistory(ctx context.Context, read *store.Reading, most int, each func(*history)) error {
 	f := *s.Filter
 	f.Results = nil // only what went well is looked at
-	p, err := (&scope{&f, s.projects}).picker(ctx, read, s.Window, ResultAll)
+	p, err := (&scope{&f, s.projects, s.room}).picker(ctx, read, s.Window, ResultAll)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func newHistory(p project) *history {
 // readAll reads the histories of some projects.
 func (h *historian) readAll(ctx context.Context, some []project) error {
 	of := *h.picker
-	of.scope = &scope{h.Filter, some}
+	of.scope = h.over(some...)
 	h.picker = &of
 	w := h.of[some[0].id].window // that of all: of several projects none is shortened
 	if err := h.pipelines(ctx, w); err != nil {

@@ -50,7 +50,7 @@ func (t *jobSumming) add(v *sieve) error {
 			continue
 		}
 		bucket := t.bucket(created)
-		ref := t.group(t.byRef, v.Pipelines.Ref.At(i))
+		ref := t.group(t.byRef, v.Pipelines.Ref.At(i), v.room)
 		for k := v.Pipelines.First[i]; k < v.Pipelines.First[i+1]; k++ {
 			if !v.attempts[k] {
 				continue
@@ -61,7 +61,8 @@ func (t *jobSumming) add(v *sieve) error {
 			}
 			t.buckets[bucket].add(one)
 			ref.add(bucket, one)
-			t.group(t.byRunner, v.runner(k)).add(bucket, one)
+			t.group(t.byRunner, v.runner(k), v.room).add(bucket, one)
+			v.room.take(attemptNumbers)
 			if one.outcome == Failed {
 				t.reasons[a.FailureReason.At(k)]++
 			}
@@ -71,8 +72,9 @@ func (t *jobSumming) add(v *sieve) error {
 }
 
 // group is the one of a name.
-func (t *jobSumming) group(all map[string]*groupTally, name string) *groupTally {
+func (t *jobSumming) group(all map[string]*groupTally, name string, room *room) *groupTally {
 	if all[name] == nil {
+		room.take(sliceNumbers * len(t.buckets))
 		all[name] = &groupTally{buckets: make([][]int64, len(t.buckets))}
 	}
 	return all[name]

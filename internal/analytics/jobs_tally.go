@@ -43,7 +43,7 @@ func newJobTallies(b *bucketing, buckets int) *jobTallies {
 func (t *jobTallies) add(v *sieve) error {
 	t.at = t.at[:0]
 	for _, name := range v.Attempts.Name.Values {
-		t.at = append(t.at, t.job(projectJob{v.Project, name}))
+		t.at = append(t.at, t.job(projectJob{v.Project, name}, v.room))
 	}
 	for i := range v.of {
 		if v.in(v.Window, i) {
@@ -62,11 +62,12 @@ func (t *jobTallies) add(v *sieve) error {
 }
 
 // job is the tally of a job; nil where nobody said its name.
-func (t *jobTallies) job(of projectJob) *jobTally {
+func (t *jobTallies) job(of projectJob, room *room) *jobTally {
 	if of.job == "" {
 		return nil
 	}
 	if t.jobs[of] == nil {
+		room.take(sliceNumbers * t.buckets)
 		t.jobs[of] = &jobTally{job: of, run: make([][]int64, t.buckets)}
 	}
 	return t.jobs[of]
@@ -106,10 +107,12 @@ func (t *jobTallies) addPipeline(v *sieve, pipeline, bucket int) {
 				j.failed++
 			}
 			if ms := a.Run[i]; ms != none && v.attemptOK[a.Result.Codes[i]] {
+				v.room.take(1)
 				j.run[bucket] = append(j.run[bucket], ms)
 			}
 		}
 		if ms := a.Queue[i]; ms != none {
+			v.room.take(1)
 			j.queue = append(j.queue, ms)
 		}
 		if !ok {
@@ -130,6 +133,7 @@ func (t *jobTallies) addBefore(v *sieve, pipeline int) {
 	from, to := v.attemptsOf(pipeline)
 	for i := from; i < to; i++ {
 		if j := t.at[a.Name.Codes[i]]; j != nil && v.attempts[i] && a.Run[i] != none && v.isAttemptOK(i) {
+			v.room.take(1)
 			j.before = append(j.before, a.Run[i])
 		}
 	}

@@ -70,7 +70,7 @@ func (a *Analytics) Objectives(ctx context.Context, f Filter) (Objectives, error
 		}
 		slices.SortFunc(wanted, func(x, y project) int { return strings.Compare(x.name, y.name) })
 		for _, p := range wanted {
-			one := &scope{Filter: s.Filter, projects: []project{p}}
+			one := s.over(p)
 			for _, o := range settings[p.id].Objectives {
 				if answer.Truncated = len(answer.Items) == maxObjectives; answer.Truncated {
 					return nil

@@ -114,7 +114,8 @@ func (r stripRow) compare(o stripRow) int {
 func (s *scope) overview(ctx context.Context, read *store.Reading, all map[int64]*projectSums) error {
 	anyResult := *s.Filter
 	anyResult.Results = nil // a strip has all
-	err := (&scope{&anyResult, s.projects}).eachPipelines(ctx, read, s.Window, "", store.PipelineID|store.ActiveMS|store.QueueMS|store.WallMS|store.PhasesMS, func(c chosen) {
+	err := (&scope{&anyResult, s.projects, s.room}).eachPipelines(ctx, read, s.Window, "", store.PipelineID|store.ActiveMS|store.QueueMS|store.WallMS|store.PhasesMS, func(c chosen) {
+		s.room.take(3 * len(c.rows))
 		all[c.Project].add(s.Filter, c)
 	})
 	if err != nil || s.Versus.IsZero() {
@@ -122,6 +123,7 @@ func (s *scope) overview(ctx context.Context, read *store.Reading, all map[int64
 	}
 	return s.eachPipelines(ctx, read, s.Versus, ResultOK, store.ActiveMS, func(c chosen) {
 		active := c.Numbers(store.ActiveMS)
+		s.room.take(len(c.rows))
 		for _, i := range c.rows {
 			if active[i] != store.None {
 				all[c.Project].versus = append(all[c.Project].versus, active[i])

@@ -32,7 +32,11 @@ type scope struct {
 	*Filter
 
 	projects []project // nil: all, and too many to name
+	room     *room
 }
+
+// over is the same of other projects.
+func (s *scope) over(projects ...project) *scope { return &scope{s.Filter, projects, s.room} }
 
 // ids are those of the projects; nil: all.
 func (s *scope) ids() []int64 {

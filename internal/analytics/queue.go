@@ -105,6 +105,7 @@ func (w *waits) add(v *sieve) error {
 			if !v.attempts[k] || a.Name.Codes[k] == 0 || ms == none || a.Started[k] == none || len(v.Results) > 0 && !v.isAttemptOK(k) {
 				continue
 			}
+			v.room.take(5) // by four, and all together
 			*bucket = append(*bucket, ms)
 			n := w.hour(a.Started[k] - ms)
 			hour := &w.hours[n%168]

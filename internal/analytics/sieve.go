@@ -48,7 +48,10 @@ func (s *scope) daysWith(ctx context.Context, read *store.Reading, want store.Pa
 	for _, w := range daysOnce(windows) {
 		err := read.Days(ctx, s.ids(), w.From, w.To, want, func(d *store.Day) error {
 			v.look(d)
-			return each(v)
+			if err := each(v); err != nil {
+				return err
+			}
+			return s.room.full()
 		})
 		if err != nil {
 			return err

@@ -75,11 +75,13 @@ func (a *Analytics) Stats(ctx context.Context, f Filter, metric string, fraction
 		return s.eachWindow(func(w Window) error {
 			return measured(ctx, read, s, w, func(at int64, ms float64) {
 				if s.Window.has(at) {
+					s.room.take(2)
 					k := bucket(at)
 					parts[k] = append(parts[k], ms)
 					all = append(all, ms)
 				}
 				if s.Versus.has(at) {
+					s.room.take(1)
 					before = append(before, ms)
 				}
 			})
@@ -205,8 +207,13 @@ func (a *Analytics) ask(ctx context.Context, f *Filter, question func(context.Co
 		if err != nil {
 			return err
 		}
-		return question(ctx, read, &scope{Filter: f, projects: found})
+		return question(ctx, read, a.scope(f, found))
 	})
+}
+
+// scope is a filter with its projects, for one answer.
+func (a *Analytics) scope(f *Filter, found []project) *scope {
+	return &scope{f, found, &room{a.most}}
 }
 
 // eachWindow asks over the window and the time to compare with, at once if they

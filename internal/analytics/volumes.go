@@ -55,6 +55,7 @@ func (s *scope) picker(ctx context.Context, read *store.Reading, w Window, usual
 		for i, id := range v.Pipelines.ID {
 			if v.counts(i) {
 				p.attempted[place{v.Project, id}] = true
+				s.room.take(placeNumbers)
 			}
 		}
 		return nil
@@ -82,7 +83,7 @@ func (p *picker) eachPipelines(ctx context.Context, read *store.Reading, w Windo
 		if rows := p.pick(v, from, to); len(rows) > 0 {
 			each(chosen{v, rows})
 		}
-		return nil
+		return p.room.full()
 	})
 	if err != nil {
 		return fmt.Errorf("read pipelines: %w", err)
@@ -107,6 +108,7 @@ func (s *scope) numbers(ctx context.Context, read *store.Reading, w Window) (lea
 func (p *picker) created(ctx context.Context, read *store.Reading, w Window) (map[int64][]int64, error) {
 	all := map[int64][]int64{}
 	return all, p.eachPipelines(ctx, read, w, 0, func(c chosen) {
+		p.room.take(len(c.rows))
 		some := all[c.Project]
 		for _, i := range c.rows {
 			some = append(some, c.Created[i])

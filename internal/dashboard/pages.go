@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -132,7 +133,10 @@ func (v *view) dataHref(card string) string {
 
 // whyNot says to people why a card could not be made.
 func whyNot(err error) string {
+	wrong, isField := errors.AsType[*analytics.FieldError](err)
 	switch {
+	case isField:
+		return wrong.Reason
 	case errors.Is(err, store.ErrSlow):
 		return "That took too long to ask. A shorter time or fewer projects may do."
 	case errors.Is(err, store.ErrAway):
