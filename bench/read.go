@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/bench/filled"
 )
 
 // The read bench: each question of the API by HTTP, on a database of a year,
@@ -20,6 +22,7 @@ import (
 // reading is the flags of the read bench.
 type reading struct {
 	pipelines int64
+	busy      int64
 	times     int
 	rate      float64
 	engines   string
@@ -37,6 +40,7 @@ func readCommand(ctx context.Context, args []string) (err error) {
 	fs.Float64Var(&o.rate, "rate", 50, "reports a second that arrive meanwhile")
 	fs.StringVar(&o.engines, "engines", "SQLite,PostgreSQL", "engines, separated by commas")
 	fs.StringVar(&o.program, "program", "", "a built collector; empty: build it")
+	fs.Int64Var(&o.busy, "busy", 60_000, "so many of them are of the busy project, at least 600")
 	fs.StringVar(&o.only, "only", "", "ask only questions that have one of these in their names, separated by commas")
 	fs.StringVar(&o.fill, "fill", "", "fill this empty SQLite file or PostgreSQL database, and do nothing else")
 	fs.StringVar(&o.on, "on", "", "ask on this database, filled before, and leave it where it is")
@@ -44,7 +48,7 @@ func readCommand(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	if o.fill != "" {
-		return fillYear(ctx, databaseAt(o.fill), o.pipelines, func(string) {})
+		return filled.Year(ctx, o.fill, o.pipelines, o.busy, func(string) {})
 	}
 	l, err := newLab(ctx, options{}, os.Stderr)
 	if err != nil {
@@ -104,7 +108,7 @@ func questionsToAsk() []askedQuestion {
 		"jobs busy 30d": 60 * ms, "jobs busy 1y": 150 * ms,
 	}
 	for _, span := range []string{"30d", "1y"} {
-		for who, project := range map[string]string{"usual": usualProject, "busy": busyProject} {
+		for who, project := range map[string]string{"usual": filled.Usual, "busy": filled.Busy} {
 			target := func(name string) time.Duration { return targets[name+" "+who+" "+span] }
 			add("stats", "/api/v1/stats", project, span, target("stats"))
 			add("stats time_to_e2e", "/api/v1/stats?metric=time_to_e2e", project, span, target("stats"))
@@ -118,13 +122,15 @@ func questionsToAsk() []askedQuestion {
 	add("overview", "/api/v1/overview", "", "30d", 100*ms)
 	add("overview", "/api/v1/overview", "", "1y", 300*ms)
 	all = append(all,
-		askedQuestion{"one pipeline", "/api/v1/pipelines/1?project=" + url.QueryEscape(busyProject), 10 * ms},
-		askedQuestion{"page of a project, usual, 30d", "/p/" + usualProject + "?again=", 150 * ms},
-		askedQuestion{"page of a project, busy, 30d", "/p/" + busyProject + "?again=", 150 * ms},
+		askedQuestion{"one pipeline", "/api/v1/pipelines/1?project=" + url.QueryEscape(filled.Busy), 10 * ms},
+		askedQuestion{"page of a project, usual, 30d", "/p/" + filled.Usual + "?again=", 150 * ms},
 		askedQuestion{"page of all projects, 30d", "/?again=", 150 * ms},
 	)
-	for _, page := range []string{"pipelines", "jobs", "jobs/e2e:cart", "flaky", "queue", "compare", "dora"} {
-		all = append(all, askedQuestion{"page " + page + ", busy, 30d", "/p/" + busyProject + "/-/" + page + "?again=", 150 * ms})
+	for _, span := range []string{"30d", "90d"} {
+		all = append(all, askedQuestion{"page of a project, busy, " + span, "/p/" + filled.Busy + "?range=" + span + "&again=", 150 * ms})
+		for _, page := range []string{"pipelines", "jobs", "jobs/e2e:cart", "flaky", "queue", "compare", "dora"} {
+			all = append(all, askedQuestion{"page " + page + ", busy, " + span, "/p/" + filled.Busy + "/-/" + page + "?range=" + span + "&again=", 150 * ms})
+		}
 	}
 	slices.SortStableFunc(all, func(a, b askedQuestion) int { return strings.Compare(a.name, b.name) })
 	return all
@@ -138,7 +144,7 @@ func (l *lab) readFresh(ctx context.Context, o reading, e engine) error {
 	if err != nil {
 		return err
 	}
-	if err = fillYear(ctx, d, o.pipelines, l.tell); err != nil {
+	if err = filled.Year(ctx, d.url, o.pipelines, o.busy, func(s string) { l.tell(string(e) + ": " + s) }); err != nil {
 		err = fmt.Errorf("fill %s: %w", e, err)
 	} else {
 		err = l.read(ctx, o, d)
@@ -150,7 +156,7 @@ func (l *lab) readFresh(ctx context.Context, o reading, e engine) error {
 func (l *lab) read(ctx context.Context, o reading, d database) (err error) {
 	e := d.engine
 	l.tell(string(e) + ": packing what is not packed")
-	if err := packDays(ctx, d); err != nil {
+	if err := filled.Pack(ctx, d.url); err != nil {
 		return fmt.Errorf("pack %s: %w", e, err)
 	}
 	seed := ""

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/bench/filled"
 )
 
 // The three queries of the original's guide, unchanged, on three schemas in one
@@ -49,7 +51,7 @@ func seedTable(ctx context.Context, d database, times int) (table string, err er
 	b.WriteString("\n| the original's query | its tables | with the best indexes | our views | views to its tables | to the best indexes (target 1x) |\n|---|---|---|---|---|---|\n")
 	queries := seedQueries()
 	for _, name := range slices.Sorted(keysOf(queries)) {
-		for _, project := range []string{usualProject, busyProject} {
+		for _, project := range []string{filled.Usual, filled.Busy} {
 			for _, days := range []int{30, 365} {
 				row, err := timeSeed(ctx, db, queries[name], project, days, times)
 				if err != nil {

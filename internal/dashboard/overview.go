@@ -15,7 +15,7 @@ import (
 )
 
 // maxDots is how many single pipelines a chart draws.
-const maxDots = 800
+const maxDots = 700
 
 // overviewPage is the first page of a project.
 func (d *Dashboard) overviewPage(ctx context.Context, v *view) (string, *Page, error) {

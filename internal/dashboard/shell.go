@@ -43,7 +43,7 @@ func NewShell(c ShellConfig) (*Shell, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the dashboard's files: %w", err)
 	}
-	s := &Shell{c: c, assets: a, pages: map[string]*template.Template{}, packer: sync.Pool{New: func() any { return gzip.NewWriter(nil) }}}
+	s := &Shell{c: c, assets: a, pages: map[string]*template.Template{}, packer: sync.Pool{New: newPacker}}
 	common, err := template.New("").Funcs(template.FuncMap{"asset": a.href}).ParseFS(files, "tmpl/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("read the dashboard's templates: %w", err)
@@ -246,6 +246,18 @@ func (s *Shell) protect(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+// newPacker packs a fiftieth smaller than the usual level does, for half a
+// millisecond more of the largest page; the levels above it take twice as long
+// for hardly more.
+func newPacker() any {
+	const level = 7
+	z, err := gzip.NewWriterLevel(nil, level)
+	if err != nil {
+		panic(err) // there is such a level
+	}
+	return z
 }
 
 // write sends a body, packed where the reader takes that.

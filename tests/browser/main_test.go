@@ -8,6 +8,7 @@ package browser_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -70,26 +71,30 @@ func onDemo(t *testing.T) *site {
 		return shared.demo
 	}
 	database := filepath.Join(shared.dir, "demo.db")
+	planted := makeUp(t, database, demoDays)
+	s, stop := start(t, database)
+	shared.ends = append(shared.ends, stop)
+	shared.demo = s
+	s.planted = planted
+	return s
+}
+
+// makeUp makes a database of made-up pipelines.
+func makeUp(t *testing.T, database string, days int) demo.Planted {
+	t.Helper()
 	st, err := store.Open(t.Context(), store.Config{Database: database})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := demo.Generate(1, time.Now(), demoDays)
+	h := demo.Generate(1, time.Now(), days)
 	err = h.Save(t.Context(), func(ctx context.Context, r ci.Report) error {
 		_, err := st.Save(ctx, r)
 		return err
 	})
-	if err != nil {
+	if err := errors.Join(err, st.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := st.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s, stop := start(t, database)
-	shared.ends = append(shared.ends, stop)
-	shared.demo = s
-	s.planted = h.Planted
-	return s
+	return h.Planted
 }
 
 // A site is a server that runs.

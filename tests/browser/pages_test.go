@@ -34,6 +34,14 @@ func (s *site) pages(t *testing.T) []string {
 	}
 }
 
+// widest are the filters with which a page shows the most.
+const widest = "?range=90d&ref=%40all&tz=UTC"
+
+// varies tells whether a page shows what its filters say.
+func varies(path string) bool {
+	return path == "/" || strings.HasPrefix(path, "/p/") && !strings.Contains(path, "/-/pipelines/")
+}
+
 // Every page is without fault to axe, by day and by night, no wider than its
 // window, on a desk and on a telephone, and within its budgets: these also with
 // as much as it shows at most.
@@ -55,6 +63,7 @@ func TestEveryPage(t *testing.T) {
 				p.visit(s.url + path)
 				if path != "/api/docs" { // it lists every route of the API on one page, and no data
 					p.within(s, path)
+					p.mustPaintInTime(s.url + path)
 				}
 				p.mustFit(path)
 				p.do(chromedp.EmulateViewport(telephone.width, telephone.height))
@@ -63,8 +72,8 @@ func TestEveryPage(t *testing.T) {
 				p.mustBeWithoutFault(path)
 				p.run(`document.documentElement.dataset.theme = 'dark'`)
 				p.mustBeWithoutFault(path+" by night", "color-contrast") // all else is the same
-				if path == "/" || strings.HasPrefix(path, "/p/") && !strings.Contains(path, "/-/pipelines/") {
-					path += "?range=90d&ref=%40all&tz=UTC"
+				if varies(path) {
+					path += widest
 					p.visit(s.url + path)
 					if p.within(s, path) {
 						capped.Store(true)

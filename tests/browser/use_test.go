@@ -65,6 +65,25 @@ func TestZoomAndBack(t *testing.T) {
 	}
 }
 
+// A dot is one pipeline, and leads to it.
+func TestDotLeadsToItsPipeline(t *testing.T) {
+	t.Parallel()
+	s := onDemo(t)
+	p := open(t, desk)
+	p.visit(s.overview())
+	at := value[[2]float64](p, `(() => {
+		const [x, y] = document.querySelector('#duration path[data-kind=failed]').getAttribute('d').split('M').at(-1).replace('h0', '').split(' ').map(Number);
+		const box = document.querySelector('#duration .area').getBoundingClientRect();
+		return [box.x + x / 1000 * box.width, box.y + y];
+	})()`)
+	p.do(
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1], chromedp.ButtonNone),
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, at[0], at[1], chromedp.ButtonLeft, chromedp.ClickCount(1)),
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, at[0], at[1], chromedp.ButtonLeft, chromedp.ClickCount(1)),
+	)
+	p.wait(`document.querySelector('h1').textContent.startsWith('Pipeline #') && document.querySelector('h1').parentElement.parentElement.innerText.includes('failed')`)
+}
+
 // With the arrow keys one hears what is in the table, row by row, of a chart
 // over time and of a waterfall.
 func TestKeysReadTheTable(t *testing.T) {

@@ -102,7 +102,9 @@ func (c Fan) top() float64 {
 	return top
 }
 
-func (f frame) x(t time.Time) float64 { return f.span.of(t) * 10 }
+// x is where an instant is drawn, in whole thousandths of the width: a pixel or
+// so, and half the bytes of a path.
+func (f frame) x(t time.Time) float64 { return math.Round(f.span.of(t) * 10) }
 
 // bands draws p50 to p80 and p80 to p95, where there is enough to say so.
 func (c Fan) bands(w *writer, f frame) {
@@ -202,7 +204,8 @@ func (c Fan) between(f frame, few *pen) {
 const fewDots = 60
 
 // dots draws one path a kind; the page's script finds a dot's pipeline by
-// data-ids, which are in the order of the dots.
+// data-ids, which are in the order of the dots, each as what it is more than the
+// one before. There are hundreds of dots, so all of this is as short as can be.
 func (c Fan) dots(w *writer, f frame) {
 	size := ""
 	if len(c.Dots) <= fewDots {
@@ -211,12 +214,14 @@ func (c Fan) dots(w *writer, f frame) {
 	for _, kind := range dotKinds() {
 		var p pen
 		var ids []string
+		last := int64(0)
 		for _, d := range c.Dots {
 			if d.Kind != kind || !finite(d.Value) || !f.span.within(d.At) {
 				continue
 			}
-			p.dot(f.x(d.At), f.y(d.Value))
-			ids = append(ids, strconv.FormatInt(d.ID, 10))
+			p.dot(f.x(d.At), math.Round(f.y(d.Value)))
+			ids = append(ids, strconv.FormatInt(d.ID-last, 10))
+			last = d.ID
 		}
 		if len(ids) > 0 {
 			w.f(`<path d="%s" class="dots d-%s%s" data-kind="%s" data-ids="%s"/>`, p.b.String(), kind, size, kind, strings.Join(ids, " "))

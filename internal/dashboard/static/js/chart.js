@@ -215,14 +215,16 @@ function chart(area) {
  */
 function findDots(area) {
   const base = area.closest('.card')?.getAttribute('data-pipelines') ?? '';
-  /** @type {{x: number, y: number, id: string, kind: string}[]} */
+  /** @type {{x: number, y: number, id: bigint, kind: string}[]} */
   const all = [];
   for (const path of area.querySelectorAll('path[data-ids]')) {
     const places = (path.getAttribute('d') ?? '').split('M').filter(Boolean);
     const ids = (path.getAttribute('data-ids') ?? '').split(' ');
+    let id = 0n; // each is given as what it is more than the one before
     places.forEach((p, i) => {
       const [x, y] = p.replace('h0', '').split(' ').map(Number);
-      all.push({ x, y, id: ids[i], kind: path.getAttribute('data-kind') ?? '' });
+      id += BigInt(ids[i]);
+      all.push({ x, y, id, kind: path.getAttribute('data-kind') ?? '' });
     });
   }
   /** @param {PointerEvent} e */
