@@ -22,10 +22,11 @@ type Filter struct {
 	States    []string // of the pipeline
 	Results   []string // words of ci.Result, ResultOK or ResultAll; empty: as the question counts by default
 	Restarts  string   // RestartsIn, RestartsOut or RestartsOnly
-	Stages    []string // these four select attempts, and of pipelines those with such an attempt
+	Stages    []string // these five select attempts, and of pipelines those with such an attempt
 	Jobs      []string
 	Runners   []string // by id or name
-	Tags      []string // of the runner
+	Tags      []string // of the runner; with commas between: it has all of them
+	Reasons   []string // why the attempt failed, as the CI said
 	Bucket    string   // "auto" or a width that BucketWidths lists
 	Zone      *time.Location
 	// Versus is the time to compare with. Zero: nothing to compare with.
@@ -139,6 +140,7 @@ func (f *Filter) lists() []list {
 		{"job", &f.Jobs},
 		{"runner", &f.Runners},
 		{"tag", &f.Tags},
+		{"reason", &f.Reasons},
 	}
 }
 

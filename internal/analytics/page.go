@@ -14,6 +14,7 @@ type Page struct {
 	Cursor string // Next of the page before
 	Limit  int    // at most MaxLimit; 0: 100
 	Search string // what the rows have to have in them
+	Took   Took   // of a list of pipelines: how long something took in them
 }
 
 const (

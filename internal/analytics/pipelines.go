@@ -71,17 +71,24 @@ func pipelineOrders() map[string]string {
 
 // Pipelines lists pipelines in any state, the newest first if no order is
 // asked for; a filter with results asks for finished ones alone. Those whose
-// creation nobody told are listed, too, and say so.
+// creation nobody told are listed, too, and say so; not so where pipelines are
+// chosen by how long something took, for no metric counts these.
 func (a *Analytics) Pipelines(ctx context.Context, f Filter, page Page) (*PipelinesAnswer, error) {
 	var args arguments
 	order, err := parseOrder(page, "-created", pipelineOrders())
+	if err == nil {
+		err = page.Took.check()
+	}
 	if err != nil {
 		return nil, err
 	}
 	answer := &PipelinesAnswer{Items: []Pipeline{}}
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
 		where := s.listed(&args, s.Window)
-		if len(s.Results) > 0 {
+		switch {
+		case page.Took.Metric != "":
+			where += s.took(&args, &page.Took)
+		case len(s.Results) > 0:
 			where += " AND " + s.result(&args, "p", ResultAll)
 		}
 		where += searchPipelines(&args, page.Search) + order.after(&args, "p.project_id", "p.id")

@@ -175,7 +175,7 @@ func (s *scope) refs(args *arguments) string {
 }
 
 func (f *Filter) selectsAttempts() bool {
-	return len(f.Stages)+len(f.Jobs)+len(f.Runners)+len(f.Tags) > 0
+	return len(f.Stages)+len(f.Jobs)+len(f.Runners)+len(f.Tags)+len(f.Reasons) > 0
 }
 
 // attempts is what the filter asks of attempts, over an alias of jobs: nothing,
@@ -185,7 +185,7 @@ func (s *scope) attempts(args *arguments, alias string) string {
 	for _, l := range []struct {
 		column string
 		values []string
-	}{{".stage", s.Stages}, {".name", s.Jobs}} {
+	}{{".stage", s.Stages}, {".name", s.Jobs}, {".failure_reason", s.Reasons}} {
 		if len(l.values) > 0 {
 			all.WriteString(" AND " + alias + l.column + " IN (" + args.list(l.values) + ")")
 		}
@@ -196,10 +196,14 @@ func (s *scope) attempts(args *arguments, alias string) string {
 	}
 	if len(s.Tags) > 0 {
 		var ways []string
-		for _, tag := range s.Tags {
-			// A JSON array holds the tag with its quotes. LIKE would not do: the
-			// engines differ on upper and lower case.
-			ways = append(ways, "REPLACE("+alias+".runner_tags, "+args.add(quoted(tag))+", '') <> "+alias+".runner_tags")
+		for _, tags := range s.Tags {
+			var each conditions
+			for tag := range strings.SplitSeq(tags, ",") {
+				// A JSON array holds the tag with its quotes. LIKE would not do: the
+				// engines differ on upper and lower case.
+				each.add("REPLACE(", alias, ".runner_tags, ", args.add(quoted(tag)), ", '') <> ", alias, ".runner_tags")
+			}
+			ways = append(ways, each.String())
 		}
 		all.WriteString(" AND (" + strings.Join(ways, " OR ") + ")")
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
@@ -33,7 +34,7 @@ func ofFilter(f *analytics.Filter, w analytics.Window, p *pipelineRow) bool {
 }
 
 func selects(f *analytics.Filter) bool {
-	return len(f.Stages) > 0 || len(f.Jobs) > 0 || len(f.Runners) > 0 || len(f.Tags) > 0
+	return len(f.Reasons) > 0 || len(f.Stages) > 0 || len(f.Jobs) > 0 || len(f.Runners) > 0 || len(f.Tags) > 0
 }
 
 func countsAttempt(f *analytics.Filter, j *jobRow) bool {
@@ -46,7 +47,10 @@ func countsAttempt(f *analytics.Filter, j *jobRow) bool {
 			panic(err)
 		}
 	}
-	return !j.superseded && any(f.Stages, []string{j.stage}) && any(f.Jobs, []string{j.name}) && any(f.Runners, []string{j.runnerID, j.runner}) && any(f.Tags, tags)
+	tagged := len(f.Tags) == 0 || slices.ContainsFunc(f.Tags, func(all string) bool {
+		return !slices.ContainsFunc(strings.Split(all, ","), func(tag string) bool { return !slices.Contains(tags, tag) })
+	})
+	return tagged && any(f.Reasons, []string{j.reason}) && !j.superseded && any(f.Stages, []string{j.stage}) && any(f.Jobs, []string{j.name}) && any(f.Runners, []string{j.runnerID, j.runner})
 }
 
 // resulted tells whether something finished as the filter wants it.
@@ -103,7 +107,8 @@ func (w *world) drawFilter(t *testing.T) (analytics.Filter, string) {
 	maybe(8, "stage", "build", "test")
 	maybe(8, "job", "e2e", "lint")
 	maybe(8, "runner", "1", "two")
-	maybe(8, "tag", "docker", `a"b`)
+	maybe(8, "tag", "docker", `a"b`, `big,a"b`)
+	maybe(20, "reason", "script_failure", "runner_system_failure")
 	return filter(t, q.Encode()), q.Encode()
 }
 

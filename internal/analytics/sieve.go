@@ -185,8 +185,13 @@ func (v *sieve) siftAttempts() {
 	}
 	if len(v.Tags) > 0 {
 		keep(v.attempts, &a.RunnerTags, func(tags string) bool {
-			return slices.ContainsFunc(v.Tags, func(tag string) bool { return strings.Contains(tags, quoted(tag)) })
+			return slices.ContainsFunc(v.Tags, func(all string) bool {
+				return !slices.ContainsFunc(strings.Split(all, ","), func(tag string) bool { return !strings.Contains(tags, quoted(tag)) })
+			})
 		})
+	}
+	if len(v.Reasons) > 0 {
+		keep(v.attempts, &a.FailureReason, oneOf(v.Reasons))
 	}
 }
 

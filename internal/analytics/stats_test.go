@@ -15,15 +15,17 @@ import (
 type sample struct {
 	at time.Time
 	s  float64
+	of *pipelineRow
 }
 
 // measure is what Stats measures, once more and slowly.
 func (w *world) measure(f *analytics.Filter, window analytics.Window, metric string) (all []sample) {
 	kind, name, isJob := strings.Cut(metric, ":")
+	isJob = isJob && kind != "end_of"
 	for _, p := range w.pipelines {
 		add := func(ms *int64) {
 			if ms != nil {
-				all = append(all, sample{time.UnixMilli(p.created), float64(*ms) / 1000})
+				all = append(all, sample{time.UnixMilli(p.created), float64(*ms) / 1000, p})
 			}
 		}
 		if isJob {
@@ -57,6 +59,10 @@ func (w *world) measure(f *analytics.Filter, window analytics.Window, metric str
 			continue
 		}
 		switch phase, isTimeTo := strings.CutPrefix(metric, "time_to_"); {
+		case kind == "end_of":
+			if ph := p.phases[name]; ph.timeTo != nil && ph.span != nil {
+				add(new(*ph.timeTo + *ph.span))
+			}
 		case isTimeTo:
 			add(p.phases[phase].timeTo)
 		case strings.HasSuffix(metric, "_work"):
@@ -98,7 +104,7 @@ func (j *jobRow) step(p *pipelineRow, name string) *int64 {
 
 var metrics = []string{
 	"active", "wall", "queue", "retry",
-	"time_to_e2e", "e2e", "e2e_work", "build_work", "job_run:e2e", "job_run:e2e/2", "job_queue:build-e2e", "step:e2e/up", "step:e2e%2F2/e2e", "step:unit/a%2Fb",
+	"time_to_e2e", "e2e", "e2e_work", "build_work", "end_of:e2e", "job_run:e2e", "job_run:e2e/2", "job_queue:build-e2e", "step:e2e/up", "step:e2e%2F2/e2e", "step:unit/a%2Fb",
 }
 
 func TestStats(t *testing.T) {

@@ -133,6 +133,9 @@ func (a *API) jobs(r *http.Request, q url.Values, f analytics.Filter) (tabular, 
 // pipelines lists pipelines.
 func (a *API) pipelines(r *http.Request, q url.Values, f analytics.Filter) (tabular, error) {
 	p, err := pageIn(q)
+	if err == nil {
+		p.Took, err = analytics.ParseTook(q)
+	}
 	if err != nil {
 		return nil, err
 	}

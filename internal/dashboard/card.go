@@ -115,6 +115,14 @@ func (r Row) Leads(i int) string {
 	return ""
 }
 
+// lead has the cell i, which is not the first, lead somewhere.
+func (r *Row) lead(i int, href string) {
+	for len(r.Hrefs) <= i {
+		r.Hrefs = append(r.Hrefs, "")
+	}
+	r.Hrefs[i] = href
+}
+
 func textCell(s string) Cell { return Cell{s, s} }
 
 func countCell(n int64) Cell { return Cell{chart.Count.String(float64(n)), n} }

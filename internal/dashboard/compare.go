@@ -105,6 +105,11 @@ func metricName(metric string) string {
 	if phase, ok := strings.CutPrefix(metric, "time_to_"); ok {
 		return "Time to " + phase
 	}
+	for kind, words := range map[string]string{"job_run:": "Run of ", "job_queue:": "Queue of ", "end_of:": "Until the end of "} {
+		if name, ok := strings.CutPrefix(metric, kind); ok {
+			return words + name
+		}
+	}
 	return metric
 }
 
@@ -114,7 +119,11 @@ func (d *Dashboard) differencesCard(ctx context.Context, v *view) (Card, error) 
 	if err != nil {
 		return c, err
 	}
-	c.Table = differences("Metric", "metric", a.Metrics, func(string) string { return "" }, metricName)
+	base, err := analytics.ParseBase(v.query, v.filter)
+	if err != nil {
+		return c, err
+	}
+	c.Table = v.differences("Metric", "metric", a.Metrics, base, func(string) string { return "" }, metricName)
 	c.Body = shown(&c, true)
 	return c, nil
 }
@@ -126,7 +135,11 @@ func (d *Dashboard) jobDifferencesCard(ctx context.Context, v *view) (Card, erro
 		return c, err
 	}
 	jobs := a.Jobs[:min(len(a.Jobs), 50)]
-	c.Table = differences("Job", "job", jobs, func(job string) string { return v.jobHref(v.project.Name, job) }, func(job string) string { return strings.TrimPrefix(job, "job_run:") })
+	base, err := analytics.ParseBase(v.query, v.filter)
+	if err != nil {
+		return c, err
+	}
+	c.Table = v.differences("Job", "job", jobs, base, func(job string) string { return v.jobHref(v.project.Name, job) }, func(job string) string { return strings.TrimPrefix(job, "job_run:") })
 	if len(jobs) == 0 {
 		c.Empty = &Empty{Text: "No job has run on both sides."}
 		return c, nil
@@ -147,8 +160,8 @@ func changeClass(g *analytics.Gain) string {
 }
 
 // differences is a table of both sides, with what changed first: a telephone
-// has no room for more.
-func differences(head, fieldName string, all []analytics.Difference, href, name func(string) string) Table {
+// has no room for more. Each count leads to the pipelines of its side.
+func (v *view) differences(head, fieldName string, all []analytics.Difference, base analytics.Filter, href, name func(string) string) Table {
 	t := Table{Columns: []Column{
 		{head, fieldName, false},
 		{"Change of p50", "p50_change_s", true},
@@ -176,11 +189,16 @@ func differences(head, fieldName string, all []analytics.Difference, href, name 
 			p = Cell{strings.TrimPrefix(strings.TrimPrefix(chance(*one.P), "p = "), "p "), *one.P}
 		}
 		r.Cells = append(r.Cells, change, interval, p)
-		for _, s := range []*analytics.Spread{one.Base, one.Head} {
+		for i, s := range []*analytics.Spread{one.Base, one.Head} {
 			if s == nil {
 				r.Cells = append(r.Cells, countCell(0), Cell{"–", nil}, Cell{"–", nil})
 				continue
 			}
+			metric := one.Metric
+			if fieldName == "job" {
+				metric = "job_run:" + label
+			}
+			r.lead(len(r.Cells), v.tookHref([]analytics.Filter{base, v.filter}[i], metric, nil, nil))
 			r.Cells = append(r.Cells, countCell(int64(s.Count)), Cell{chart.Duration(s.P50S), s.P50S}, Cell{chart.Duration(s.P95S), s.P95S})
 		}
 		t.Rows = append(t.Rows, r)
@@ -197,29 +215,69 @@ func (d *Dashboard) curvesCard(ctx context.Context, v *view) (Card, error) {
 	if err != nil {
 		return c, err
 	}
+	base, err := analytics.ParseBase(v.query, v.filter)
+	if err != nil {
+		return c, err
+	}
 	if len(a.BaseCurve) == 0 && len(a.HeadCurve) == 0 {
 		c.Empty = &Empty{Text: "Neither side has pipelines."}
 		return c, nil
 	}
-	picture := chart.ECDF{ID: "curves", Height: 300}
-	c.Table = Table{Columns: []Column{{"Side", "side", false}, {"Part of pipelines", "share", true}, {"took no longer than", "value_s", true}}}
-	for _, side := range []struct {
-		name  string
-		curve []analytics.CurvePoint
-	}{{"A", a.BaseCurve}, {"B", a.HeadCurve}} {
-		curve := chart.Curve{Name: side.name}
-		for _, p := range side.curve {
-			curve.Points = append(curve.Points, chart.Point{Value: p.Seconds, Share: p.Share})
-			c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{textCell(side.name), {percent(p.Share), p.Share}, {chart.Duration(p.Seconds), p.Seconds}}})
-		}
-		picture.Curves = append(picture.Curves, curve)
-	}
+	picture := chart.ECDF{ID: "curves", Height: 300, Curves: []chart.Curve{curveOf("A", a.BaseCurve), curveOf("B", a.HeadCurve)}}
+	c.Table = v.curvesTable(picture.Curves, picture.Edges(), [2]analytics.Filter{base, v.filter})
 	c.Desc = "For each duration, which part of the pipelines took no longer."
 	if a.Asked.BaseS != nil && a.Asked.HeadS != nil {
 		c.Desc += " Half of A took no longer than " + chart.Duration(*a.Asked.BaseS) + ", half of B no longer than " + chart.Duration(*a.Asked.HeadS) + "."
 	}
 	c.Plots = []chart.Plot{picture.Plot()}
 	return c, nil
+}
+
+func curveOf(name string, points []analytics.CurvePoint) chart.Curve {
+	curve := chart.Curve{Name: name}
+	for _, p := range points {
+		curve.Points = append(curve.Points, chart.Point{Value: p.Seconds, Share: p.Share})
+	}
+	return curve
+}
+
+// curvesTable has a row for the durations from each edge to the next. Each of
+// its parts, and of the curves, leads to the pipelines of its side that took so
+// long.
+func (v *view) curvesTable(curves []chart.Curve, edges []float64, sides [2]analytics.Filter) Table {
+	t := Table{Columns: []Column{
+		{"From", "from_s", false},
+		{"to", "to_s", true},
+		{"A", "base_share", true},
+		{"A, shorter too", "base_below_share", true},
+		{"B", "head_share", true},
+		{"B, shorter too", "head_below_share", true},
+	}}
+	for k, from := range edges {
+		to, end := math.Inf(1), Cell{"and more", nil}
+		var toS *float64
+		if k+1 < len(edges) {
+			to, toS = edges[k+1], &edges[k+1]
+			end = secondsCell(toS)
+		}
+		r := Row{Cells: []Cell{{chart.Duration(from), from}, end}, Hrefs: []string{"", ""}}
+		for i := range curves {
+			curve := &curves[i]
+			below, href := curve.Below(to), ""
+			part := below - curve.Below(from)
+			if part > 0 {
+				href = v.tookHref(sides[i], "active", &from, toS)
+				r.Href = href // at last that of B, which is what the filters say
+			}
+			curve.Hrefs = append(curve.Hrefs, href)
+			r.Cells = append(r.Cells, Cell{percent(part), part}, Cell{percent(below), below})
+			r.Hrefs = append(r.Hrefs, href, "")
+		}
+		if toS != nil || r.Href != "" {
+			t.Rows = append(t.Rows, r)
+		}
+	}
+	return t
 }
 
 // whatChangedCard splits the change of the mean over the jobs.

@@ -50,9 +50,7 @@ func (d *Dashboard) fan(ctx context.Context, v *view, c fanCard) (Card, error) {
 			return card, err
 		}
 		card.Legend = append(card.Legend, sign("dot", "", "pipeline"), sign("dot", "d-restarted", "restarted"), sign("dot", "d-failed", "failed"))
-		if v.project.Name != "" {
-			card.Pipelines = projectHref(v.project.Name) + "/-/pipelines/"
-		}
+		card.Pipelines = v.pipelinesBase()
 	}
 	card.Table = statsTable(a, v.filter.Zone, c.link)
 	if a.Summary.Count == 0 && len(picture.Dots) == 0 {
@@ -72,6 +70,15 @@ func (d *Dashboard) fan(ctx context.Context, v *view, c fanCard) (Card, error) {
 	card.Desc = picture.Describe()
 	card.Plots = []chart.Plot{picture.Plot()}
 	return card, nil
+}
+
+// pipelinesBase is where dots lead, without the number of their pipeline; over
+// all projects: nowhere.
+func (v *view) pipelinesBase() string {
+	if v.project.Name == "" {
+		return ""
+	}
+	return v.base() + "/pipelines/"
 }
 
 // stats asks for a metric, once a view and metric.

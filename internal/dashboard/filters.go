@@ -91,7 +91,7 @@ func (v *view) frozen() url.Values {
 // own is what of the query belongs to the page and not to the filter.
 func (v *view) own() url.Values {
 	q := url.Values{}
-	for _, name := range []string{"sort", "order", "q", "name", "a", "b"} {
+	for _, name := range []string{"sort", "order", "q", "name", "metric", "from_s", "to_s", "a", "b"} {
 		if v.query.Has(name) {
 			q[name] = v.query[name]
 		}
@@ -103,7 +103,7 @@ func (v *view) own() url.Values {
 // to one job.
 func (v *view) kept() url.Values {
 	q := v.filter.Query()
-	for _, name := range []string{"job", "stage", "runner", "tag", "state", "result", "bucket"} {
+	for _, name := range []string{"job", "stage", "runner", "tag", "reason", "state", "result", "bucket"} {
 		q.Del(name)
 	}
 	return q

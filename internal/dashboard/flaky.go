@@ -163,6 +163,8 @@ func shown(c *Card, everywhere bool) template.HTML {
 				w.f(`<td>`)
 				w.letters(cell.Text[max(0, len(cell.Text)-shownLetters):])
 				w.f(`</td>`)
+			case r.Leads(i) != "":
+				w.f(`<td class="%s"><a href="%s">%s</a></td>`, right(t.Columns[i].Right), r.Leads(i), cell.Text)
 			default:
 				w.f(`<td class="%s">%s</td>`, right(t.Columns[i].Right), cell.Text)
 			}

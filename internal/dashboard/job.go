@@ -185,17 +185,18 @@ func (d *Dashboard) jobSwarmCard(ctx context.Context, v *view) (Card, error) {
 		middle = m.At
 	}
 	sides := sidesOf(runs, middle)
-	picture := swarmOf("job-swarm", sides)
+	picture := v.swarmOf("job-swarm", v.job(), middle, sides)
 	c.Table = Table{Columns: []Column{{"Side", "side", false}, {"Attempts", "count", true}, {"p50", "p50_s", true}, {"p95", "p95_s", true}}}
 	for i, r := range picture.Rows {
-		c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{textCell(r.Name), countCell(int64(len(sides[i]))), nanCell(r.P50), nanCell(r.P95)}})
+		c.Table.Rows = append(c.Table.Rows, Row{Href: r.Href, Cells: []Cell{textCell(r.Name), countCell(int64(len(sides[i]))), nanCell(r.P50), nanCell(r.P95)}})
 	}
 	if len(sides[0])+len(sides[1]) == 0 {
 		c.Empty = &Empty{Text: "The job has not passed in this time."}
 		return c, nil
 	}
+	c.Pipelines = v.pipelinesBase()
 	c.Note = template.HTML(template.HTMLEscapeString("Every attempt that passed, before and after " + middle.In(v.filter.Zone).Format("2 Jan 15:04") + ". Thick line: p50, thin line: p95.")) //nolint:gosec // escaped
-	c.Desc = fmt.Sprintf("Before, the p50 was %s; after, %s.", chart.Duration(percentile(sides[0], .5)), chart.Duration(percentile(sides[1], .5)))
+	c.Desc = fmt.Sprintf("Before, the p50 was %s; after, %s.", chart.Duration(picture.Rows[0].P50), chart.Duration(picture.Rows[1].P50))
 	c.Plots = []chart.Plot{picture.Plot()}
 	return c, nil
 }
@@ -203,8 +204,8 @@ func (d *Dashboard) jobSwarmCard(ctx context.Context, v *view) (Card, error) {
 // maxSwarm is how many attempts of a side are drawn.
 const maxSwarm = 300
 
-// sidesOf are the durations of the attempts that passed, before and after.
-func sidesOf(runs *analytics.JobRuns, middle time.Time) (sides [2][]float64) {
+// sidesOf are the attempts that passed, before and after.
+func sidesOf(runs *analytics.JobRuns, middle time.Time) (sides [2][]chart.Single) {
 	for i := range runs.Items {
 		r := &runs.Items[i]
 		if r.RunS == nil || r.Outcome != analytics.Passed && r.Outcome != analytics.Restarted {
@@ -215,16 +216,30 @@ func sidesOf(runs *analytics.JobRuns, middle time.Time) (sides [2][]float64) {
 			side = 1
 		}
 		if len(sides[side]) < maxSwarm {
-			sides[side] = append(sides[side], *r.RunS)
+			sides[side] = append(sides[side], chart.Single{Value: *r.RunS, ID: r.PipelineID})
 		}
 	}
 	return sides
 }
 
-func swarmOf(id string, sides [2][]float64) chart.Beeswarm {
+// swarmOf draws the sides of a job; each leads to its pipelines.
+func (v *view) swarmOf(id, job string, middle time.Time, sides [2][]chart.Single) chart.Beeswarm {
 	picture := chart.Beeswarm{ID: id}
 	for i, name := range []string{"before", "after"} {
-		picture.Rows = append(picture.Rows, chart.Swarm{Name: name, Values: sides[i], P50: percentile(sides[i], .5), P95: percentile(sides[i], .95)})
+		row := chart.Swarm{Name: name, Points: sides[i]}
+		var seconds []float64
+		for _, one := range sides[i] {
+			seconds = append(seconds, one.Value)
+		}
+		row.P50, row.P95 = percentile(seconds, .5), percentile(seconds, .95)
+		if len(seconds) > 0 {
+			f := v.filter
+			if f.Window.To = middle; i == 1 {
+				f.Window = analytics.Window{From: middle, To: v.filter.Window.To}
+			}
+			row.Href = v.tookHref(f, "job_run:"+job, nil, nil)
+		}
+		picture.Rows = append(picture.Rows, row)
 	}
 	return picture
 }
@@ -266,7 +281,11 @@ func (d *Dashboard) jobHistogramCard(ctx context.Context, v *view) (Card, error)
 		}
 		bin := chart.Bin{From: b.FromS, To: b.FromS + width, N: int(b.Count)}
 		picture.Bins = append(picture.Bins, bin)
-		c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{{chart.Duration(b.FromS), b.FromS}, to, countCell(b.Count)}})
+		r := Row{Cells: []Cell{{chart.Duration(b.FromS), b.FromS}, to, countCell(b.Count)}}
+		if b.Count > 0 {
+			r.Href = v.tookHref(v.filter, "job_run:"+v.job(), &b.FromS, b.ToS)
+		}
+		c.Table.Rows = append(c.Table.Rows, r)
 	}
 	for _, q := range []struct {
 		fraction float64

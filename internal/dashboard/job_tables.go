@@ -123,7 +123,7 @@ func (d *Dashboard) jobReasonsCard(ctx context.Context, v *view) (Card, error) {
 	c.Table = Table{Columns: []Column{{"Reason", "failure_reason", false}, {"Failures", "count", true}, {"Of all", "share", true}}}
 	for _, r := range a.FailureReasons {
 		if r.Reason != "" && len(c.Table.Rows) < shownGroups {
-			c.Table.Rows = append(c.Table.Rows, Row{Cells: []Cell{{strings.ReplaceAll(r.Reason, "_", " "), r.Reason}, countCell(r.Count), {share(r.Count, a.Failed), float64(r.Count) / float64(max(1, a.Failed))}}})
+			c.Table.Rows = append(c.Table.Rows, Row{Href: v.href("pipelines", "reason", r.Reason, "result", ""), Cells: []Cell{{strings.ReplaceAll(r.Reason, "_", " "), r.Reason}, countCell(r.Count), {share(r.Count, a.Failed), float64(r.Count) / float64(max(1, a.Failed))}}})
 		}
 	}
 	return nothingSaid(c), nil

@@ -212,10 +212,11 @@ func (d *Dashboard) addSwarm(ctx context.Context, v *view, c *Card, job string, 
 	if len(sides[0]) == 0 || len(sides[1]) == 0 {
 		return
 	}
-	swarm := swarmOf(c.ID, sides).Plot()
+	swarm := v.swarmOf(c.ID, job, since, sides).Plot()
+	c.Pipelines = v.pipelinesBase()
 	w := &htmlWriter{}
 	w.raw(c.Plots[0].HTML())
-	w.f(`<h3 class="group"><bdi>%s</bdi>, every attempt <span>thick line = p50, thin = p95</span></h3>`, job)
+	w.f(`<h3 class="group"><a href="%s">%s</a>, every attempt <span>thick line = p50, thin = p95</span></h3>`, v.jobHref(v.project.Name, job), job)
 	w.raw(swarm.HTML())
 	c.Body = w.html()
 	c.Plots = append(c.Plots, swarm)

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"html/template"
 	"maps"
 	"net/http"
@@ -55,9 +56,17 @@ type pipelineList struct {
 	Hidden     []hidden
 }
 
-// listPage reads how a list is wanted from the query.
+// listPage reads how a list is wanted from the query. What can't be understood
+// of a length is left out, with a notice.
 func (v *view) listPage(limit int) analytics.Page {
-	return analytics.Page{Sort: v.query.Get("sort"), Cursor: v.query.Get("cursor"), Limit: limit, Search: strings.TrimSpace(v.query.Get("q"))}
+	took, err := analytics.ParseTook(v.query)
+	for wrong, is := errors.AsType[*analytics.FieldError](err); is && v.query.Has(wrong.Field); wrong, is = errors.AsType[*analytics.FieldError](err) {
+		v.notices = append(v.notices, wrong.Field+" was left out. "+wrong.Reason)
+		v.query.Del(wrong.Field)
+		took, err = analytics.ParseTook(v.query)
+	}
+	maps.Copy(v.query, took.Query())
+	return analytics.Page{Took: took, Sort: v.query.Get("sort"), Cursor: v.query.Get("cursor"), Limit: limit, Search: strings.TrimSpace(v.query.Get("q"))}
 }
 
 // pipelinesPage lists pipelines.
@@ -70,28 +79,49 @@ func (d *Dashboard) pipelinesPage(ctx context.Context, v *view) (string, *Page, 
 	list := pipelineList{board: board{Filters: v.form(ctx, action, fields)}, Everywhere: v.project.Name == "", Action: action, Search: v.query.Get("q")}
 	list.Filters.CSV = v.dataHref("pipelines")
 	list.Filters.CSV = csvHref(list.Filters.CSV)
-	answer, err := d.Analytics.Pipelines(ctx, v.filter, v.listPage(pageRows))
+	page := v.listPage(pageRows)
+	answer, err := d.Analytics.Pipelines(ctx, v.filter, page)
 	if err != nil {
 		return "", nil, err
 	}
+	if page.Took.Metric != "" {
+		list.Filters.Chips = append(list.Filters.Chips, Link{tookWords(&page.Took), action + v.link(v.filter.Query())})
+	}
 	p := &Page{Title: "Pipelines", Tab: "Pipelines", Sub: v.rangeWords() + " · " + v.refWords(), Crumbs: v.crumbs(), Data: &list}
-	list.fill(v, answer)
+	list.fill(v, &page.Took, answer)
 	if len(list.Items) == 0 {
 		list.Empty = d.nothing(ctx, v)
 	}
 	if v.query.Get("cursor") != "" {
-		list.First = action + v.link(v.filter.Query())
+		q := v.filter.Query()
+		maps.Copy(q, page.Took.Query())
+		list.First = action + v.link(q)
 	}
-	if v.query.Get("cursor") == "" && list.Search == "" && v.project.Name != "" && len(list.Items) > 0 {
+	if v.query.Get("cursor") == "" && list.Search == "" && page.Took.Metric == "" && v.project.Name != "" && len(list.Items) > 0 {
 		list.Rows = d.fill(ctx, v, p, []string{"each-pipeline"})
 	}
 	return "pipelines", p, nil
 }
 
+// tookWords say which lengths of what are chosen.
+func tookWords(t *analytics.Took) string {
+	words := metricName(t.Metric)
+	at := func(ms *int64) string { return chart.Duration(float64(*ms) / 1000) }
+	switch {
+	case t.FromMS != nil && t.ToMS != nil:
+		return words + ": " + at(t.FromMS) + " to " + at(t.ToMS)
+	case t.FromMS != nil:
+		return words + ": from " + at(t.FromMS)
+	case t.ToMS != nil:
+		return words + ": below " + at(t.ToMS)
+	}
+	return words + ": known"
+}
+
 func csvHref(data string) string { return Card{data: data}.DataHref("csv") }
 
 // fill makes the rows, with bars that share one scale.
-func (list *pipelineList) fill(v *view, answer *analytics.PipelinesAnswer) {
+func (list *pipelineList) fill(v *view, took *analytics.Took, answer *analytics.PipelinesAnswer) {
 	longest := 0.0
 	for i := range answer.Items {
 		if s := answer.Items[i].ActiveS; s != nil {
@@ -111,6 +141,7 @@ func (list *pipelineList) fill(v *view, answer *analytics.PipelinesAnswer) {
 		list.Next = list.Action + v.link(q)
 	}
 	q := v.filter.Query()
+	maps.Copy(q, took.Query())
 	v.linkNames(q)
 	for name, values := range q {
 		for _, value := range values {
@@ -246,8 +277,8 @@ func (v *view) noValues(text string) *Empty {
 // nothing says why there are no pipelines, and what may help.
 func (d *Dashboard) nothing(ctx context.Context, v *view) *Empty {
 	e := &Empty{Text: "There are no pipelines of " + v.refWords() + " from " + v.rangeWords() + "."}
-	if len(v.filter.Workflows)+len(v.filter.Triggers)+len(v.filter.States)+len(v.filter.Results)+len(v.filter.Jobs)+len(v.filter.Stages)+len(v.filter.Runners)+len(v.filter.Tags) > 0 ||
-		v.filter.Restarts != analytics.RestartsIn || v.query.Get("q") != "" {
+	if len(v.filter.Workflows)+len(v.filter.Triggers)+len(v.filter.States)+len(v.filter.Results)+len(v.filter.Jobs)+len(v.filter.Stages)+len(v.filter.Runners)+len(v.filter.Tags)+len(v.filter.Reasons) > 0 ||
+		v.filter.Restarts != analytics.RestartsIn || v.query.Get("q") != "" || v.query.Has("metric") {
 		e.Text = "The filters leave no pipelines of " + v.refWords() + " from " + v.rangeWords() + "."
 		e.Links = append(e.Links, Link{"Without filters", v.base() + "/pipelines"})
 	}

@@ -115,18 +115,20 @@ func (d *Dashboard) concurrencyCard(ctx context.Context, v *view) (Card, error) 
 }
 
 func (d *Dashboard) queueByRunnerCard(ctx context.Context, v *view) (Card, error) {
-	return d.queueGroups(ctx, v, Card{Title: "By runner", Question: "Whose jobs wait?", Define: "queue"}, "Runner", "runner",
+	return d.queueGroups(ctx, v, Card{Title: "By runner", Question: "Whose jobs wait?", Define: "queue"}, "Runner", "runner", "runner",
 		func(a *analytics.QueueAnswer) []analytics.QueueGroup { return a.ByRunner[:min(len(a.ByRunner), 8)] },
-		func(g *analytics.QueueGroup) string { return said(g.Runner) })
+		func(g *analytics.QueueGroup) []string { return []string{said(g.Runner)} })
 }
 
 func (d *Dashboard) queueByTagsCard(ctx context.Context, v *view) (Card, error) {
-	return d.queueGroups(ctx, v, Card{Title: "By tags of the runner", Question: "Of which kind are more needed?", Define: "queue"}, "Tags", "tags",
+	return d.queueGroups(ctx, v, Card{Title: "By tags of the runner", Question: "Of which kind are more needed?", Define: "queue"}, "Tags", "tags", "tag",
 		func(a *analytics.QueueAnswer) []analytics.QueueGroup { return a.ByTags },
-		func(g *analytics.QueueGroup) string { return strings.Join(g.Tags, ", ") })
+		func(g *analytics.QueueGroup) []string { return g.Tags })
 }
 
-func (d *Dashboard) queueGroups(ctx context.Context, v *view, c Card, head, fieldName string, of func(*analytics.QueueAnswer) []analytics.QueueGroup, name func(*analytics.QueueGroup) string) (Card, error) {
+// queueGroups is a table of groups, which lead to the pipelines with such a
+// parameter: with several names, to those that have all.
+func (d *Dashboard) queueGroups(ctx context.Context, v *view, c Card, head, fieldName, parameter string, of func(*analytics.QueueAnswer) []analytics.QueueGroup, names func(*analytics.QueueGroup) []string) (Card, error) {
 	a, err := d.queue(ctx, v)
 	if err != nil {
 		return c, err
@@ -136,11 +138,11 @@ func (d *Dashboard) queueGroups(ctx context.Context, v *view, c Card, head, fiel
 	groups := of(a)
 	for i := range groups {
 		g := &groups[i]
-		r := Row{Cells: []Cell{textCell(name(g)), countCell(g.Count)}}
+		r := Row{Cells: []Cell{textCell(strings.Join(names(g), ", ")), countCell(g.Count)}}
 		if r.Cells[0].Text == "" {
 			r.Cells[0].Text = "not said"
-		} else if fieldName == "runner" {
-			r.Href = v.href("pipelines", "runner", name(g))
+		} else {
+			r.Href = v.href("pipelines", parameter, strings.Join(names(g), ","))
 		}
 		for _, f := range []float64{.5, .8, .95} {
 			if s, ok := g.Percentiles.At(f); ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"path"
@@ -131,6 +132,30 @@ func (v *view) overview() string {
 // another.
 func (v *view) between(from, to time.Time, pairs ...string) string {
 	return v.href("pipelines", append([]string{"from", stamp(from), "to", stamp(to)}, pairs...)...)
+}
+
+// tookHref are the pipelines of a filter in which something took from one
+// length on to below another, in seconds; nil: there is no end.
+func (v *view) tookHref(f analytics.Filter, metric string, from, to *float64) string {
+	took := analytics.Took{Metric: metric, FromMS: millis(from), ToMS: millis(to)}
+	if f.Window != v.filter.Window {
+		f = f.Absolute()
+	}
+	q := f.Query()
+	q.Del("vs")
+	if metric == "job_run:"+v.job() { // which has to be said once
+		q.Del("job")
+	}
+	maps.Copy(q, took.Query())
+	return v.base() + "/pipelines" + v.link(q)
+}
+
+// millis are seconds as milliseconds.
+func millis(s *float64) *int64 {
+	if s == nil {
+		return nil
+	}
+	return new(int64(math.Round(*s * 1000)))
 }
 
 // pipelineHref is the page of one pipeline.

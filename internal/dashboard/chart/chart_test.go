@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,9 +83,9 @@ func curve(least float64) (all []chart.Point) {
 }
 
 func plots() map[string]chart.Plot {
-	many := make([]float64, 300)
+	many := make([]chart.Single, 300)
 	for i := range many {
-		many[i] = wave(i)
+		many[i] = chart.Single{wave(i), int64(1000 + i)}
 	}
 	heat := chart.Heat{ID: "heat", Rows: []string{"Mon", "Tue"}, Columns: []string{"08", "09", "10"}, Values: [][]float64{{1, 30, math.NaN()}, {70, 100, 15}}, Cuts: []float64{15, 30, 60, 90}, Nothing: "no jobs", Hints: [][]chart.Hint{{{", the latest on 23 Nov", "/p/acme/shop/-/pipelines?from=1"}}}}
 	return map[string]chart.Plot{
@@ -94,9 +95,9 @@ func plots() map[string]chart.Plot {
 		"waterfall": waterfall().Plot(),
 		"heat":      heat.Plot(),
 		"contrib":   chart.Contrib{ID: "what", Parts: []chart.Part{{"e2e:checkout", 220, "/p/acme/shop/-/jobs/e2e:checkout"}, {"runner wait", 8, ""}, {"e2e:account", -59, "javascript:alert(1)"}}}.Plot(),
-		"beeswarm":  chart.Beeswarm{ID: "swarm", Rows: []chart.Swarm{{"before", many[:120], 650, 900}, {"after", many[120:], 1300, 1700}}}.Plot(),
+		"beeswarm":  chart.Beeswarm{ID: "swarm", Rows: []chart.Swarm{{"before", many[:120], 650, 900, "/p/acme/shop/-/pipelines?to=1"}, {"after", many[120:], 1300, 1700, ""}}}.Plot(),
 		"hist":      chart.Hist{ID: "hist", Height: 224, Bins: []chart.Bin{{0, 60, 3}, {60, 120, 12}, {120, 180, 0}, {180, 240, 5}}, Lines: []chart.Line{{100, "p50"}, {230, "p95"}}}.Plot(),
-		"ecdf":      chart.ECDF{ID: "ecdf", Height: 224, Curves: []chart.Curve{{"A", curve(500)}, {"B", curve(560)}}}.Plot(),
+		"ecdf":      chart.ECDF{ID: "ecdf", Height: 224, Curves: []chart.Curve{{"A", curve(500), []string{"", "", "javascript:alert(1)"}}, {"B", curve(560), slices.Repeat([]string{"/p/acme/shop/-/pipelines?from_s=1"}, 40)}}}.Plot(),
 	}
 }
 
@@ -206,9 +207,9 @@ func TestNothing(t *testing.T) {
 		chart.Fan{ID: "a", Height: 200, From: start, To: days(1), Buckets: []chart.Bucket{{From: start, To: days(1), N: 1, P50: nan, P80: nan, P95: nan}}, Dots: []chart.Dot{{start, math.Inf(1), "failed", 1}}}.Plot(),
 		chart.Stack{ID: "a", Height: 200, From: start, To: days(1), Keys: []string{"x", "y"}, Bars: []chart.Bar{{start, days(1), []float64{nan}, false}}}.Plot(),
 		chart.Contrib{ID: "a", Parts: []chart.Part{{Delta: nan}, {Name: "x"}}}.Plot(),
-		chart.Beeswarm{ID: "a", Rows: []chart.Swarm{{"x", nil, nan, nan}, {"y", []float64{nan, 0}, 0, 0}}}.Plot(),
+		chart.Beeswarm{ID: "a", Rows: []chart.Swarm{{"x", nil, nan, nan, "/"}, {"y", []chart.Single{{nan, 1}, {0, 2}}, 0, 0, ""}}}.Plot(),
 		chart.Hist{ID: "a", Height: 200, Bins: []chart.Bin{{0, 0, 0}}, Lines: []chart.Line{{nan, "p50"}}}.Plot(),
-		chart.ECDF{ID: "a", Height: 200, Curves: []chart.Curve{{"a", nil}, {"b", []chart.Point{{nan, 1}, {1, nan}, {2, 7}}}}}.Plot(),
+		chart.ECDF{ID: "a", Height: 200, Curves: []chart.Curve{{"a", nil, []string{"/", "/"}}, {"b", []chart.Point{{nan, 1}, {1, nan}, {2, 7}}, []string{"/"}}}}.Plot(),
 		chart.Heat{ID: "a", Rows: []string{"x"}}.Plot(),
 		chart.Waterfall{ID: "a", Lanes: []chart.Lane{{Held: nan, Wait: nan, Start: nan, End: nan, Setup: nan}, {Start: 5, End: 1, Wait: 9, After: []int{0, 1, 7}}}}.Plot(),
 	} {

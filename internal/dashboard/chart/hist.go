@@ -68,48 +68,6 @@ func (c Hist) lines(w *writer, f frame, x scale) {
 	w.WriteString(names.String())
 }
 
-// A Point of a curve: Share of the values, from 0 to 1, are not above Value.
-type Point struct{ Value, Share float64 }
-
-// A Curve is one line of an [ECDF]: its points, which rise.
-type Curve struct {
-	Name   string
-	Points []Point
-}
-
-// An ECDF shows, for each value, which part is not greater; one line for each
-// of two groups.
-type ECDF struct {
-	ID     string
-	Height int
-	Unit   Unit
-	Curves []Curve // the first is what one compares with
-}
-
-// Plot draws the curves.
-func (c ECDF) Plot() Plot {
-	end := 0.0
-	for _, curve := range c.Curves {
-		for _, p := range curve.Points {
-			if finite(p.Value) && p.Share <= .995 {
-				end = math.Max(end, p.Value)
-			}
-		}
-	}
-	f := frame{unit: Percent, scale: newScale(Percent, 100, 4), height: float64(c.Height), head: 8}
-	x := newScale(c.Unit, end, 6)
-	x.max = math.Max(end*1.02, 1e-9)
-	w := &writer{}
-	f.grid(w)
-	w.stretch(f.plotHeight()+2, func(w *writer) {
-		for i, curve := range c.Curves {
-			curve.draw(w, f, x, i)
-		}
-	})
-	valueAxis(w, c.Unit, x, f.height-6)
-	return Plot{id: c.ID, height: c.Height, left: 46, leftText: f.leftAxis(), area: w.String(), class: "ecdf"}
-}
-
 // valueAxis writes the labels of an axis from left to right.
 func valueAxis(w *writer, u Unit, x scale, y float64) {
 	for _, t := range x.ticks {
@@ -121,19 +79,4 @@ func valueAxis(w *writer, u Unit, x scale, y float64) {
 			w.text(at, y, "tick "+anchor, u.axis(t))
 		}
 	}
-}
-
-// draw draws a staircase.
-func (c Curve) draw(w *writer, f frame, x scale, i int) {
-	var line pen
-	share := 0.0
-	for _, p := range c.Points {
-		if !finite(p.Value) || !finite(p.Share) {
-			continue
-		}
-		line.to(x.of(p.Value)*1000, f.y(share*100))
-		share = upTo(p.Share, 1)
-		line.to(x.of(p.Value)*1000, f.y(share*100))
-	}
-	w.path(&line, "ln e"+num(float64(i)))
 }

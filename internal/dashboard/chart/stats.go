@@ -19,15 +19,3 @@ func quantile(values []float64, p float64) float64 {
 	}
 	return s[low] + (at-float64(low))*(s[low+1]-s[low])
 }
-
-// kept are the finite values, sorted.
-func kept(values []float64) []float64 {
-	s := make([]float64, 0, len(values))
-	for _, v := range values {
-		if finite(v) {
-			s = append(s, v)
-		}
-	}
-	slices.Sort(s)
-	return s
-}

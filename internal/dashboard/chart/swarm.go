@@ -1,12 +1,25 @@
 package chart
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // A Swarm is one row of a [Beeswarm].
 type Swarm struct {
 	Name     string
-	Values   []float64
+	Points   []Single
 	P50, P95 float64
+	Href     string // where the row leads; empty: nowhere
+}
+
+// A Single is one value, and the number by which the page finds what it is of.
+type Single struct {
+	Value float64
+	ID    int64
 }
 
 // A Beeswarm shows every single value of a few groups over one axis, so that
@@ -28,8 +41,12 @@ const (
 func (c Beeswarm) Plot() Plot {
 	top := 0.0
 	for _, r := range c.Rows {
-		if v := kept(r.Values); len(v) > 0 {
-			top = math.Max(top, math.Max(quantile(v, .985), finiteOr(r.P95, 0)))
+		var all []float64
+		for _, one := range r.kept() {
+			all = append(all, one.Value)
+		}
+		if len(all) > 0 {
+			top = math.Max(top, math.Max(quantile(all, .985), finiteOr(r.P95, 0)))
 		}
 	}
 	s := newScale(c.Unit, top*1.02, 5)
@@ -46,7 +63,15 @@ func (c Beeswarm) Plot() Plot {
 			r.draw(w, s, i)
 		}
 	})
-	return Plot{id: c.ID, height: int(height), left: 58, leftText: left.String(), area: w.String(), class: "swarm"}
+	links := slices.ContainsFunc(c.Rows, func(r Swarm) bool { return r.Href != "" })
+	return Plot{id: c.ID, height: int(height), left: 58, leftText: left.String(), area: w.String(), class: "swarm", links: links}
+}
+
+// kept are the points whose values are finite, sorted.
+func (r Swarm) kept() []Single {
+	all := slices.DeleteFunc(slices.Clone(r.Points), func(one Single) bool { return !finite(one.Value) })
+	slices.SortFunc(all, func(a, b Single) int { return cmp.Or(cmp.Compare(a.Value, b.Value), cmp.Compare(a.ID, b.ID)) })
+	return all
 }
 
 func finiteOr(f, other float64) float64 {
@@ -75,14 +100,17 @@ func crossAxis(w *writer, u Unit, s scale, bottom, y float64) {
 	}
 }
 
-// draw places each value beside those that are near it already.
+// draw places each value beside those that are near it already. The page's
+// script finds the pipeline of each by data-ids; without it, all of them lead to
+// where the row does.
 func (r Swarm) draw(w *writer, s scale, i int) {
 	center := swarmRow*float64(i) + swarmRow/2
 	var p pen
 	type place struct{ x, y float64 }
 	var placed []place
-	for _, v := range kept(r.Values) {
-		at := place{s.of(v) * swarmWidth, 0}
+	var ids []string
+	for _, one := range r.kept() {
+		at := place{s.of(one.Value) * swarmWidth, 0}
 		for try := range 13 {
 			at.y = float64((try+1)/2) * 3.6
 			if try%2 == 1 {
@@ -100,12 +128,15 @@ func (r Swarm) draw(w *writer, s scale, i int) {
 			}
 		}
 		placed = append(placed, at)
-		p.dot(s.of(v)*1000, center+at.y)
+		p.dot(s.of(one.Value)*1000, center+at.y)
+		ids = append(ids, strconv.FormatInt(one.ID, 10))
 	}
 	if len(placed) == 0 {
 		return
 	}
-	w.path(&p, "dots sw"+num(float64(i)))
+	w.link(r.Href, func(w *writer) {
+		w.f(`<path d="%s" class="dots sw%d" data-kind="%s" data-ids="%s"><title>%s</title></path>`, p.b.String(), i, esc(r.Name), strings.Join(ids, " "), esc(r.Name))
+	})
 	for _, q := range []struct {
 		v     float64
 		class string

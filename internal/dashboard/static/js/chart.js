@@ -43,6 +43,34 @@ function place(x, y) {
 export function charts(where) {
   for (const area of where.querySelectorAll('[data-hover]')) chart(/** @type {HTMLElement} */ (area));
   for (const area of where.querySelectorAll('[data-lanes]')) lanes(/** @type {HTMLElement} */ (area));
+  for (const area of where.querySelectorAll('.swarm .area')) swarm(/** @type {HTMLElement} */ (area));
+}
+
+/**
+ * A beeswarm: its dots lead to their pipelines, and what is between them to all
+ * of the row.
+ * @param {HTMLElement} area
+ */
+function swarm(area) {
+  const dots = findDots(area);
+  for (const title of area.querySelectorAll('title')) title.remove(); // the tip says more
+  area.addEventListener('pointermove', (e) => {
+    const dot = dots(e);
+    area.classList.toggle('links', !!dot);
+    if (!dot) {
+      tip.hidden = true;
+      return;
+    }
+    fill(`#${dot.id}`, [], dot.kind);
+    place(e.clientX, e.clientY);
+  });
+  area.addEventListener('pointerleave', () => { tip.hidden = true; });
+  area.addEventListener('click', (e) => {
+    const dot = dots(e);
+    if (!dot) return;
+    e.preventDefault();
+    location.assign(dot.href);
+  });
 }
 
 /**
@@ -191,8 +219,9 @@ function chart(area) {
       return;
     }
     const to = target || link(nearest(p));
-    if (to && e.pointerType === 'mouse') location.assign(to);
+    if (to && e.pointerType === 'mouse' && !(/** @type {Element} */ (e.target)).closest('a')) location.assign(to);
   });
+  area.addEventListener('dragstart', (e) => e.preventDefault()); // of a link
   area.addEventListener('blur', hide);
   area.addEventListener('keydown', (e) => {
     const n = places.length;
@@ -227,7 +256,7 @@ function findDots(area) {
       all.push({ x, y, id, kind: path.getAttribute('data-kind') ?? '' });
     });
   }
-  /** @param {PointerEvent} e */
+  /** @param {MouseEvent} e */
   return (e) => {
     if (!all.length || !base) return null;
     const box = area.getBoundingClientRect();
