@@ -132,14 +132,8 @@ func (h *history) changes(until time.Time, metrics []string) []Change {
 func changeOf(project string, s *series, rule Rule) Change {
 	c := Change{Project: project, Workflow: name(s.workflow), Metric: s.metric(), Job: name(s.job), Step: name(s.step), Count: len(s.values), Regressions: []Regression{}, topic: s.topic}
 	values := s.seconds()
-	from := 0
 	for _, e := range rule.episodes(values) {
-		if n := len(c.Regressions); e.worsened {
-			from = c.Regressions[n-1].episode.since
-		} else if n > 0 {
-			from = c.Regressions[n-1].episode.cleared
-		}
-		c.Regressions = append(c.Regressions, regressionOf(s.values, values, from, e))
+		c.Regressions = append(c.Regressions, regressionOf(s.values, values, e))
 	}
 	if split, found := changePoint(values, rule.FloorS); found {
 		at := s.values[split.at]
@@ -148,10 +142,10 @@ func changeOf(project string, s *series, rule Rule) Change {
 	return c
 }
 
-// regressionOf tells of an episode; what is before it begins at from.
-func regressionOf(series []value, values []float64, from int, e episode) Regression {
+// regressionOf tells of an episode.
+func regressionOf(series []value, values []float64, e episode) Regression {
 	first, fired := series[e.since], series[e.fired]
-	from = min(from, e.since-1) // an end and a beginning may meet
+	from := min(e.from, e.since-1) // an end and a beginning may meet
 	before, after := slices.Clone(values[from:e.since]), slices.Clone(values[e.since:e.cleared])
 	slices.Sort(before)
 	slices.Sort(after)

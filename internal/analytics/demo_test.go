@@ -59,7 +59,7 @@ func checkFindings(t *testing.T, a *analytics.Analytics, p demo.Planted) {
 		t.Fatalf("%d findings, want the planted one alone: %+v", len(found.Items), found.Items)
 	}
 	f := found.Items[0]
-	want := "Slower since Wed 11 Nov: p50 went from 12m 27s to 16m 25s. The largest part is e2e:checkout (+4m 01s), in its step up. " +
+	want := "Slower since Wed 11 Nov: p50 went from 12m 36s to 16m 34s. The largest part is e2e:checkout (+4m 01s), in its step up. " +
 		"It began with pipeline " + number(f.FirstPipeline) + ", commit " + p.Commit[:8] + "."
 	if f.Sentence != want {
 		t.Errorf("got  %s\nwant %s", f.Sentence, want)

@@ -96,8 +96,10 @@ func findings(changes []Change, now time.Time, zone *time.Location) []Finding {
 	var slow []slowdown
 	for i := range changes {
 		c := &changes[i]
-		if n := len(c.Regressions); n > 0 && c.Regressions[n-1].ClearedAt == nil && c.Regressions[n-1].P < maxChance {
-			slow = append(slow, slowdown{c, &c.Regressions[n-1], c.topic})
+		for k := range c.Regressions { // one at the most is not over
+			if r := &c.Regressions[k]; r.ClearedAt == nil && r.P < maxChance {
+				slow = append(slow, slowdown{c, r, c.topic})
+			}
 		}
 	}
 	// The topics are in order of what heads a finding, so the first of a group

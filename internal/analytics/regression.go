@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -42,31 +43,38 @@ type Point struct {
 
 // An episode is a time in which a rule held, as places in a series.
 type episode struct {
-	since    int  // the first slow value
-	fired    int  // the value that made the rule fire
-	cleared  int  // the value that ended it; the series' length: it still holds
-	worsened bool // it began while the one before it held, and ended that
+	from     int // what is before it begins there
+	since    int // the first slow value
+	fired    int // the value that made the rule fire
+	cleared  int // the value that ended it; the series' length: it still holds
+	within   int // the episode of which it was a further rise; -1: of none
 	baseline float64
 	recent   float64 // the median that fired
 }
 
 // episodes follows a series in order of time. While a rule holds, its baseline
 // stays as it was; if the values rise by as much again, compared with those
-// since it fired, a further episode begins.
+// since it fired, a further episode begins and ends that one. It goes on where
+// the further rise is over and the values are still above its own baseline.
 func (r Rule) episodes(series []float64) []episode {
 	var all []episode
-	var open *episode
+	open, start := -1, 0
 	recent, before := sliding{series: series}, sliding{series: series}
 	for end := r.Least + r.Recent; end <= len(series); end++ {
 		until := end - r.Recent
 		recent.move(until, end)
 		from := max(0, until-r.Baseline)
-		if open != nil {
-			if recent.median() < open.baseline*(1+r.Clear) {
-				open.cleared, open = end-1, nil
+		if open >= 0 {
+			if r.over(all[open], recent.median()) {
+				for all[open].cleared, start = end-1, end-1; open >= 0 && r.over(all[open], recent.median()); {
+					open = all[open].within
+				}
+				if open >= 0 {
+					all[open].cleared = len(series)
+				}
 				continue
 			}
-			from = max(from, open.since)
+			from = max(from, all[open].since)
 		}
 		if until-from < r.Least {
 			continue
@@ -76,15 +84,19 @@ func (r Rule) episodes(series []float64) []episode {
 		if !r.fires(baseline, recent.ordered[0], recent.median()) {
 			continue
 		}
-		e := r.begin(end, baseline, recent.median(), series)
-		if open != nil {
-			open.cleared, e.worsened = e.since, true
+		e := r.begin(from, end, baseline, recent.median(), series)
+		e.from, e.within = start, open
+		if open >= 0 {
+			e.from, all[open].cleared = all[open].since, e.since
 		}
 		all = append(all, e)
-		open = &all[len(all)-1]
+		open = len(all) - 1
 	}
 	return all
 }
+
+// over tells whether the recent median is back where the episode began.
+func (r Rule) over(e episode, median float64) bool { return median < e.baseline*(1+r.Clear) }
 
 // fires tells whether recent values are slower than the baseline, by the least
 // of them and their median.
@@ -93,16 +105,19 @@ func (r Rule) fires(baseline, least, median float64) bool {
 }
 
 // begin is the episode that the value before end begins. The first slow value
-// is the first that is nearer to the new level than to the old one.
-func (r Rule) begin(end int, baseline, level float64, series []float64) episode {
-	e := episode{since: end - r.Recent, fired: end - 1, cleared: len(series), baseline: baseline, recent: level}
-	for i, v := range series[end-r.Recent : end] {
-		if v-baseline >= level-v {
-			e.since = end - r.Recent + i
-			break
+// is where the two levels fit the values since from best: none before it is at
+// the new level, and none since at the old one, by the least sum of distances.
+// It may lie before the recent values: where a rise is just enough, chance lets
+// the rule fire some values late.
+func (r Rule) begin(from, end int, baseline, level float64, series []float64) episode {
+	since, nearer, best := end-1, 0.0, math.Inf(-1)
+	for i := end - 1; i >= from; i-- {
+		v := series[i]
+		if nearer += math.Abs(v-baseline) - math.Abs(v-level); nearer > best {
+			since, best = i, nearer
 		}
 	}
-	return e
+	return episode{since: since, fired: end - 1, cleared: len(series), baseline: baseline, recent: level}
 }
 
 // A sliding part of a series, whose values it keeps in order.

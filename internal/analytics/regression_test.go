@@ -1,6 +1,7 @@
 package analytics_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -31,6 +32,15 @@ func TestRule(t *testing.T) {
 		"not cleared at 10 %":     {slices.Concat(repeat(20, 600), repeat(10, 800), repeat(5, 660)), []analytics.Episode{{20, 22, 35}}},
 		"twice":                   {slices.Concat(repeat(20, 600), repeat(10, 800), repeat(10, 600), repeat(10, 800)), []analytics.Episode{{20, 22, 31}, {40, 42, 50}}},
 		"a second step":           {slices.Concat(repeat(20, 600), repeat(20, 800), repeat(20, 1100)), []analytics.Episode{{20, 22, 40}, {40, 42, 60}}},
+		"a further rise that is over": {
+			slices.Concat(repeat(20, 600), repeat(20, 800), repeat(10, 1100), repeat(20, 800)), []analytics.Episode{{20, 22, 70}, {40, 42, 51}},
+		},
+		"all over at once": {
+			slices.Concat(repeat(20, 600), repeat(20, 800), repeat(10, 1100), repeat(20, 600)), []analytics.Episode{{20, 22, 40}, {40, 42, 51}},
+		},
+		"a rise of just enough": {
+			slices.Concat(repeat(20, 600), []float64{740, 760, 755, 740, 752, 760}), []analytics.Episode{{20, 22, 26}},
+		},
 		"a normal one among the slow": {
 			slices.Concat(repeat(20, 600), []float64{610, 800, 800, 800}), []analytics.Episode{{21, 22, 24}},
 		},
@@ -41,8 +51,8 @@ func TestRule(t *testing.T) {
 	}
 }
 
-// Without overlap of episodes, and whatever the series is: each fires by the
-// words of the definition.
+// Whatever the series is: each episode fires and begins by the words of the
+// definition.
 func TestRuleHoldsItsWords(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(15, 16))
@@ -53,7 +63,6 @@ func TestRuleHoldsItsWords(t *testing.T) {
 		for range 1 + random.IntN(6) {
 			series = append(series, noisy(random, random.IntN(30), 60+200*random.Float64(), 40*random.Float64())...)
 		}
-		last := 0
 		for i, e := range analytics.Episodes(rule, series) {
 			fired++
 			recent := series[e.Fired-2 : e.Fired+1]
@@ -63,11 +72,14 @@ func TestRuleHoldsItsWords(t *testing.T) {
 				if slices.Min(recent) <= base || middle(recent) < 1.25*base || middle(recent) < base+30 || len(before) < 8 {
 					t.Errorf("fires at %v after %v", recent, before)
 				}
+				all := append(before, recent...)
+				if since := e.Since - (e.Fired + 1 - len(all)); since < 0 || since != slices.Index(misfits(all, base, middle(recent)), slices.Min(misfits(all, base, middle(recent)))) {
+					t.Errorf("begins at %d of %v", since, all)
+				}
 			}
-			if e.Fired < last || e.Since > e.Fired || e.Since < e.Fired-2 || e.Cleared <= e.Fired || e.Cleared > len(series) {
+			if e.Since > e.Fired || e.Cleared <= e.Fired || e.Cleared > len(series) {
 				t.Errorf("an episode of %d values: %+v", len(series), e)
 			}
-			last = e.Cleared
 		}
 	}
 	if fired < 50 {
@@ -85,6 +97,22 @@ func TestRuleOfManyRecentValues(t *testing.T) {
 	if diff := cmp.Diff([]analytics.Episode{{22, 24, 42}}, analytics.Episodes(rule, series)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// misfits are how badly two levels fit values, for each place where the second
+// may begin.
+func misfits(values []float64, first, second float64) []float64 {
+	sums := make([]float64, len(values))
+	for at := range values {
+		for i, v := range values {
+			if i < at {
+				sums[at] += math.Abs(v - first)
+			} else {
+				sums[at] += math.Abs(v - second)
+			}
+		}
+	}
+	return sums
 }
 
 // middle is the median, told another way.

@@ -46,6 +46,7 @@ func (c *clock) run(end time.Time) {
 // default branch keeps its pace.
 type pool struct {
 	w       *world
+	size    int // runners in all
 	free    []runner
 	waiting []*job // in order of asking
 }
@@ -68,7 +69,8 @@ func (p *pool) release(r runner) {
 }
 
 // serve hands free runners to waiting jobs. A runner looks for work every few
-// seconds, so a job waits a little even when one is free.
+// seconds, so a job waits a little even when one is free; where most are busy,
+// a machine has to be started first.
 func (p *pool) serve() {
 	p.waiting = slices.DeleteFunc(p.waiting, func(j *job) bool {
 		if j.last.State != ci.Queued { // cancelled while it waited
@@ -80,7 +82,11 @@ func (p *pool) serve() {
 		}
 		r := p.free[i]
 		p.free = slices.Delete(p.free, i, i+1)
-		p.w.clock.after(p.w.between(time.Second, 4*time.Second), func() { j.start(r) })
+		delay := p.w.between(time.Second, 4*time.Second)
+		if len(p.free) < p.size/2 {
+			delay = p.w.between(6*time.Second, 25*time.Second)
+		}
+		p.w.clock.after(delay, func() { j.start(r) })
 		return true
 	})
 }

@@ -61,7 +61,7 @@ func checkRunners(t *testing.T, h demo.History, end time.Time) {
 			}
 		}
 	}
-	const look = 4 * time.Second // a runner takes a job this long before it starts, at most
+	const look = 25 * time.Second // a runner takes a job this long before it starts, at most
 	idle, waits := 0, 0
 	for _, r := range h.Reports {
 		for _, a := range r.Jobs {

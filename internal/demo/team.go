@@ -38,7 +38,7 @@ type commit struct {
 }
 
 func newTeam(w *world, p *project) *team {
-	t := &team{project: p, w: w, pool: pool{w: w}, changes: 300 + w.random.IntN(600)}
+	t := &team{project: p, w: w, pool: pool{w: w, size: p.runners[0] + p.runners[1]}, changes: 300 + w.random.IntN(600)}
 	for i := range p.runners[0] + p.runners[1] {
 		r := runner{protected: i >= p.runners[0]}
 		r.ID, r.Name, r.Tags = strconv.FormatInt(w.next(&w.runner, 3), 10), fmt.Sprintf("%s-%d", p.name[len("acme/"):], i+1), []string{"docker"}
