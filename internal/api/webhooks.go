@@ -61,7 +61,7 @@ func (a *API) admit(r *http.Request, name string, hook provider.Webhook, body []
 		return a.allow(r, store.ScopeIngest)
 	}
 	if err := hook.Authenticate(r.Header, body, a.now(), secrets...); err != nil {
-		return Unauthorized(err.Error())
+		return Unauthorized("This webhook is not let in: " + err.Error() + ".")
 	}
 	return nil
 }

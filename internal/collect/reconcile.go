@@ -103,15 +103,12 @@ func (r *Reconciler) fill() {
 }
 
 // Pass compares each project once: those that the operator named, or, where
-// none was named, those whose webhooks came. One that fails does not keep the
-// others from their turn.
+// none was named or they can't be listed, those that are known, by their webhooks
+// or an earlier pass. One that fails does not keep the others from their turn.
 func (r *Reconciler) Pass(ctx context.Context) error {
 	r.fill()
 	projects, err := r.projects(ctx)
-	if err != nil {
-		return fmt.Errorf("list the projects: %w", err)
-	}
-	var failed []error
+	failed := []error{err}
 	for _, p := range projects {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -123,12 +120,22 @@ func (r *Reconciler) Pass(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
+// projects lists what to compare, also where it fails in part.
 func (r *Reconciler) projects(ctx context.Context) ([]string, error) {
-	projects, err := r.Source.Projects(ctx)
-	if err != nil || len(projects) > 0 {
-		slices.Sort(projects)
-		return slices.Compact(projects), err
+	named, err := r.Source.Projects(ctx)
+	if err == nil && len(named) > 0 {
+		slices.Sort(named)
+		return slices.Compact(named), nil
 	}
+	if err != nil {
+		err = fmt.Errorf("list the projects: %w", err)
+	}
+	known, unread := r.known(ctx)
+	return known, errors.Join(err, unread)
+}
+
+// known lists the projects of the CI system of which something is here.
+func (r *Reconciler) known(ctx context.Context) (projects []string, err error) {
 	for after := ""; len(projects) < maxProjects; {
 		page, err := r.Store.Completeness(ctx, r.Source.Provider(), after, store.MaxPage)
 		if err != nil {

@@ -2,12 +2,14 @@ package collect_test
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/collect"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/gitlab/gitlabtest"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/provider/rest"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
 )
@@ -57,6 +59,41 @@ func TestSoakReconcileGitLab(t *testing.T) {
 		}
 		complete(t, t, s, w)
 	})
+}
+
+// Where the list of what to compare is refused, the projects that are known
+// are compared all the same; where that is refused too, each says why.
+func TestReconcileWithoutTheList(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t, storetest.SQLite(t))
+	w := gitlabtest.Generate(7, 12)
+	l := newLab(t, w, gitlabtest.Faults{})
+	sendWebhooks(t, s, l.Deliveries())
+	source := &collect.GitLabSource{Client: l.client, Groups: []string{"nobody"}}
+	r := &collect.Reconciler{Store: s, Source: source, Since: l.clock.Now().Sub(gitlabtest.Epoch) + time.Hour, Log: slog.New(slog.DiscardHandler), Now: l.clock.Now}
+	if err := r.Pass(t.Context()); err == nil || !strings.Contains(err.Error(), "list the projects: list the projects of nobody") {
+		t.Errorf("a group that is not there: %v", err)
+	}
+	complete(t, t, s, w)
+
+	refused, err := gitlab.NewClient(l.URL, "wrong", rest.Config{Now: l.clock.Now, Sleep: l.clock.Sleep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer refused.CloseIdle()
+	source.Client = refused
+	if err := r.Pass(t.Context()); err == nil {
+		t.Error("a wrong token is no failure")
+	}
+	all, err := s.Completeness(t.Context(), "gitlab", "", 100)
+	if err != nil || len(all) == 0 {
+		t.Fatal(len(all), err)
+	}
+	for _, c := range all {
+		if !strings.Contains(c.Failure, "401 Unauthorized") {
+			t.Errorf("%s does not say that the token is refused: %q", c.Project, c.Failure)
+		}
+	}
 }
 
 // A webhook that GitLab switched off is enabled again, one that is missing is
