@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"html/template"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ func (d *Dashboard) doraPage(ctx context.Context, v *view) (string, *Page, error
 	p.Sub = v.rangeWords() + " · " + a.Sentence
 	b.Lead = v.environments(&a)
 	b.Tiles = doraTiles(&a)
-	b.Rows = d.fill(ctx, v, p, []string{"deployments", "lead-time", "failures"}, []string{"counted-from"})
+	b.Rows = d.fill(ctx, v, p, []string{"deployments", "lead-time"}, []string{"failures", "recovery"}, []string{"counted-from"})
 	return "board", p, nil
 }
 
@@ -62,13 +63,13 @@ func doraTiles(a *analytics.DORA) []Tile {
 	lead := Tile{Label: "Lead time for changes", Href: "#lead-time", Big: "–"}
 	if a.LeadTime != nil {
 		lead.Big, lead.Unit = chart.Duration(a.LeadTime.P50S), "p50"
-		lead.Pairs = []hidden{{"band", durationBand(a.LeadTime.P50S, 86400, 7*86400, 30*86400)}, {"p95", chart.Duration(a.LeadTime.P95S)}}
+		lead.Pairs = []hidden{{"band", band(a.LeadTime.P50S, 86400, 7*86400, 30*86400)}, {"p95", chart.Duration(a.LeadTime.P95S)}}
 	}
-	fails := Tile{Label: "Change failure rate", Href: "#failures", Big: percent(a.FailureRate), Pairs: []hidden{{"95 %", fmt.Sprintf("%.0f–%.0f %%", a.FailureInterval.Low*100, a.FailureInterval.High*100)}, {"failed", strconv.Itoa(a.Failed)}}}
-	recovery := Tile{Label: "Time to recover", Href: "#counted-from", Big: "–", Pairs: []hidden{{"not repaired yet", strconv.Itoa(a.Unrepaired)}}}
+	fails := Tile{Label: "Change failure rate", Href: "#failures", Big: percent(a.FailureRate), Pairs: []hidden{{"band", band(a.FailureRate, 0.05, 0.10, 0.15)}, {"95 %", fmt.Sprintf("%.0f–%.0f %%", a.FailureInterval.Low*100, a.FailureInterval.High*100)}, {"failed", strconv.Itoa(a.Failed)}}}
+	recovery := Tile{Label: "Time to recover", Href: "#recovery", Big: "–", Pairs: []hidden{{"not repaired yet", strconv.Itoa(a.Unrepaired)}}}
 	if a.Recovery != nil {
 		recovery.Big, recovery.Unit = chart.Duration(a.Recovery.P50S), "p50"
-		recovery.Pairs = append([]hidden{{"band", durationBand(a.Recovery.P50S, 3600, 86400, 7*86400)}}, recovery.Pairs...)
+		recovery.Pairs = append([]hidden{{"band", band(a.Recovery.P50S, 3600, 86400, 7*86400)}}, recovery.Pairs...)
 	}
 	rework := Tile{Label: "Rework", Href: "#counted-from", Big: percent(a.ReworkRate), Pairs: []hidden{{"deployments", strconv.Itoa(a.Reworked)}}}
 	return append(tiles, lead, fails, recovery, rework)
@@ -76,32 +77,25 @@ func doraTiles(a *analytics.DORA) []Tile {
 
 func round1(f float64) float64 { return float64(int64(f*10+.5)) / 10 }
 
-// frequencyBand and durationBand are the bands of the DORA reports.
-func frequencyBand(perDay float64) string {
+// frequencyBand is the band of a number of deployments, of which more is better.
+func frequencyBand(perDay float64) string { return band(-perDay, -1, -1.0/7, -1.0/30) }
+
+// band is one of the four of the DORA report of 2023, by the highest figure of
+// each: a lead time of a day, a week and a month, a recovery of an hour, a day
+// and a week, a failure rate of 5, 10 and 15 %.
+func band(figure, elite, high, medium float64) string {
 	switch {
-	case perDay >= 1:
+	case figure <= elite:
 		return "elite"
-	case perDay >= 1.0/7:
+	case figure <= high:
 		return "high"
-	case perDay >= 1.0/30:
+	case figure <= medium:
 		return "medium"
 	}
 	return "low"
 }
 
-func durationBand(seconds, elite, high, medium float64) string {
-	switch {
-	case seconds < elite:
-		return "elite"
-	case seconds < high:
-		return "high"
-	case seconds < medium:
-		return "medium"
-	}
-	return "low"
-}
-
-// weeks draws one number a week, in parts.
+// weeks draws one number a week, in parts; a value is NaN where there is none.
 func (d *Dashboard) weeks(ctx context.Context, v *view, c Card, keys []Sign, classes, fields []string, unit chart.Unit, values func(analytics.DORAWeek) []float64) (Card, error) {
 	a, err := d.delivery(ctx, v)
 	if err != nil {
@@ -117,12 +111,16 @@ func (d *Dashboard) weeks(ctx context.Context, v *view, c Card, keys []Sign, cla
 	for _, week := range a.Weeks {
 		from, to := time.Time(week.Start), time.Time(week.End)
 		all := values(week)
-		picture.Bars = append(picture.Bars, chart.Bar{From: from, To: to, Values: all, Open: to.After(d.Now())})
 		r := Row{From: stamp(from), To: stamp(to), Cells: []Cell{bucketCell(from, to, v.filter.Zone, to.After(d.Now()))}}
-		for _, f := range all {
+		for i, f := range all {
+			if math.IsNaN(f) {
+				all[i], r.Cells = 0, append(r.Cells, Cell{"–", nil})
+				continue
+			}
 			any = any || f > 0
 			r.Cells = append(r.Cells, Cell{unit.String(f), f})
 		}
+		picture.Bars = append(picture.Bars, chart.Bar{From: from, To: to, Values: all, Open: to.After(d.Now())})
 		r.Href = v.between(from, to, "ref", analytics.AnyRef)
 		c.Table.Rows = append(c.Table.Rows, r)
 	}
@@ -148,18 +146,32 @@ func (d *Dashboard) deploymentsCard(ctx context.Context, v *view) (Card, error) 
 func (d *Dashboard) leadTimeCard(ctx context.Context, v *view) (Card, error) {
 	return d.weeks(ctx, v, Card{ID: "lead-time", Title: "Lead time", Question: "How long from a commit to its deployment?"},
 		[]Sign{sign("", "k-c2", "p50")}, []string{"c2"}, []string{"lead_time_p50_s"}, chart.Seconds,
-		func(w analytics.DORAWeek) []float64 {
-			if w.LeadTime == nil {
-				return []float64{0}
-			}
-			return []float64{w.LeadTime.P50S}
-		})
+		func(w analytics.DORAWeek) []float64 { return []float64{p50(w.LeadTime)} })
+}
+
+func (d *Dashboard) recoveryCard(ctx context.Context, v *view) (Card, error) {
+	return d.weeks(ctx, v, Card{ID: "recovery", Title: "Time to recover", Question: "How long from a failed deployment to the next that succeeds?"},
+		[]Sign{sign("", "k-c2", "p50")}, []string{"c2"}, []string{"recovery_time_p50_s"}, chart.Seconds,
+		func(w analytics.DORAWeek) []float64 { return []float64{p50(w.Recovery)} })
+}
+
+// p50 of what may not be known is NaN then.
+func p50(p *analytics.Spread) float64 {
+	if p == nil {
+		return math.NaN()
+	}
+	return p.P50S
 }
 
 func (d *Dashboard) failuresCard(ctx context.Context, v *view) (Card, error) {
 	return d.weeks(ctx, v, Card{ID: "failures", Title: "Change failure rate", Question: "How many deployments fail?"},
 		[]Sign{sign("", "k-failed", "failed")}, []string{"failed"}, []string{"change_failure_percent"}, chart.Percent,
-		func(w analytics.DORAWeek) []float64 { return []float64{w.FailureRate * 100} })
+		func(w analytics.DORAWeek) []float64 {
+			if w.Deployments == 0 {
+				return []float64{math.NaN()}
+			}
+			return []float64{w.FailureRate * 100}
+		})
 }
 
 const shownDeployments = 50

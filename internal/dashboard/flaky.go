@@ -153,7 +153,7 @@ func shown(c *Card, everywhere bool) template.HTML {
 				w.f(`<th scope="row" title="%s"><a href="%s">%s</a></th>`, cell.Text, r.Href, cell.Text)
 			case i == 0:
 				w.f(`<th scope="row" title="%s">%s</th>`, cell.Text, cell.Text)
-			case t.Columns[i].Field == "outcome" && cell.Text != "":
+			case t.Columns[i].Name == "Outcome" && cell.Text != "":
 				w.f(`<td>`)
 				w.raw(outcomeWord(cell.Text))
 				w.f(`</td>`)

@@ -40,7 +40,7 @@ func (d *Dashboard) cards() map[string]cardMaker {
 		"milestone-1": d.milestoneCard(0), "milestone-2": d.milestoneCard(1), "milestone-3": d.milestoneCard(2),
 		"projects":    d.projectsCard,
 		"differences": d.differencesCard, "job-differences": d.jobDifferencesCard, "curves": d.curvesCard, "what-changed": d.whatChangedCard,
-		"deployments": d.deploymentsCard, "lead-time": d.leadTimeCard, "failures": d.failuresCard, "counted-from": d.countedFromCard,
+		"deployments": d.deploymentsCard, "lead-time": d.leadTimeCard, "failures": d.failuresCard, "recovery": d.recoveryCard, "counted-from": d.countedFromCard,
 	}
 }
 
