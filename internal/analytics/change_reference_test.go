@@ -76,6 +76,8 @@ func (w *trouble) series(f *analytics.Filter) map[[3]string][]seriesPoint {
 
 type slowEpisode struct {
 	since, fired, cleared, from int
+
+	base float64
 }
 
 // slowRule follows a series by the words of the definition.
@@ -88,42 +90,46 @@ func slowRule(s []seriesPoint, floor float64) []slowEpisode {
 		return v
 	}
 	var all []slowEpisode
-	base := 0.0
+	var holding []int // a further rise last
+	start := 0
 	for i := range s {
 		if i < 2 {
 			continue
 		}
 		recent := values(i-2, i+1)
-		last := len(all) - 1
-		holds := last >= 0 && all[last].cleared == len(s)
-		if holds && at(recent, 0.5) < 1.1*base {
-			all[last].cleared = i
+		r := at(recent, 0.5)
+		over := func(place int) bool { return r < 1.1*all[place].base }
+		if n := len(holding); n > 0 && over(holding[n-1]) {
+			all[holding[n-1]].cleared, start = i, i
+			for n > 0 && over(holding[n-1]) {
+				n--
+			}
+			if holding = holding[:n]; n > 0 {
+				all[holding[n-1]].cleared = len(s)
+			}
 			continue
 		}
-		first := i - 26
-		if holds {
-			first = max(first, all[last].since)
+		first := max(0, i-26)
+		e := slowEpisode{fired: i, cleared: len(s), from: start}
+		if n := len(holding); n > 0 {
+			e.from = all[holding[n-1]].since
+			first = max(first, e.from)
 		}
-		before := values(first, max(max(0, first), i-2))
+		before := values(first, max(first, i-2))
 		if len(before) < 8 {
 			continue
 		}
-		b, r := at(before, 0.5), at(recent, 0.5)
+		b := at(before, 0.5)
 		if slices.Min(recent) <= b || r < 1.25*b || r-b < floor {
 			continue
 		}
-		e := slowEpisode{since: i - 2, fired: i, cleared: len(s)}
-		for k := 2; k >= 0; k-- {
-			if recent[k]-b >= r-recent[k] {
-				e.since = i - 2 + k
-			}
+		sums := misfits(values(first, i+1), b, r)
+		e.base, e.since = b, first+slices.Index(sums, slices.Min(sums))
+		e.from = min(e.from, e.since-1)
+		if n := len(holding); n > 0 {
+			all[holding[n-1]].cleared = e.since
 		}
-		if holds {
-			all[last].cleared, e.from = e.since, all[last].since
-		} else if last >= 0 {
-			e.from = min(all[last].cleared, e.since-1)
-		}
-		all, base = append(all, e), b
+		all, holding = append(all, e), append(holding, len(all))
 	}
 	return all
 }
