@@ -1,6 +1,7 @@
 package analytics
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"time"
@@ -8,7 +9,10 @@ import (
 
 // flakes is what became of each job on each commit, and when nearly all
 // attempts of a project failed, day by day.
-type flakes struct{ projects map[int64]*projectFlakes }
+type flakes struct {
+	projects map[int64]*projectFlakes
+	keeps    bool // the attempts of all jobs
+}
 
 // projectFlakes are those of a project. Commits are counted; a pipeline without
 // one counts as one.
@@ -27,6 +31,7 @@ type projectFlakes struct {
 type jobFlakes struct {
 	passed   numberSet
 	failures []failure
+	tries    []try // where all are kept
 }
 
 // A failure is an attempt that failed.
@@ -38,7 +43,7 @@ type failure struct {
 	added   added // where it was retried
 }
 
-func newFlakes() flakes { return flakes{map[int64]*projectFlakes{}} }
+func newFlakes() flakes { return flakes{projects: map[int64]*projectFlakes{}} }
 
 func (f *flakes) project(id int64) *projectFlakes {
 	if f.projects[id] == nil {
@@ -67,7 +72,7 @@ func (f *flakes) add(v *sieve) {
 		}
 		p.addEnds(v, i)
 		if v.counts(i) {
-			p.addPipeline(v, i, at)
+			p.addPipeline(v, i, at, f.keeps)
 		}
 	}
 }
@@ -97,8 +102,8 @@ func (p *projectFlakes) addEnds(v *sieve, pipeline int) {
 }
 
 // addPipeline takes the attempts of a pipeline that counts, of the jobs at the
-// places of their names.
-func (p *projectFlakes) addPipeline(v *sieve, pipeline int, at []*jobFlakes) {
+// places of their names; it keeps all of them, or what failed alone.
+func (p *projectFlakes) addPipeline(v *sieve, pipeline int, at []*jobFlakes, keeps bool) {
 	a := &v.Attempts
 	commit := p.commit(v, pipeline)
 	p.added = p.added[:0]
@@ -109,16 +114,19 @@ func (p *projectFlakes) addPipeline(v *sieve, pipeline int, at []*jobFlakes) {
 		case j == nil || !v.attempts[i]:
 		case v.passed[result]:
 			j.passed.add(commit)
+			if keeps {
+				j.keep(v, pipeline, i, failure{commit: commit, end: cmp.Or(orZero(a.Finished[i]), v.Pipelines.Created[pipeline])}, false)
+			}
 		case v.failed[result]:
 			if len(p.added) == 0 {
 				p.added = v.added(pipeline, p.added)
 			}
-			end := a.Finished[i]
-			if end == none {
-				end = v.Pipelines.Created[pipeline]
-			}
 			v.room.take(failureNumbers)
-			j.failures = append(j.failures, failure{commit, v.Pipelines.Created[pipeline], end, orZero(a.Run[i]), p.added[i-from]})
+			one := failure{commit, v.Pipelines.Created[pipeline], cmp.Or(orZero(a.Finished[i]), v.Pipelines.Created[pipeline]), orZero(a.Run[i]), p.added[i-from]}
+			j.failures = append(j.failures, one)
+			if keeps {
+				j.keep(v, pipeline, i, one, true)
+			}
 		}
 	}
 }

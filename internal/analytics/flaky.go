@@ -44,8 +44,15 @@ type FlakyJob struct {
 	FirstAt      Time      `json:"first_at"` // the first such failure ended
 	LastAt       Time      `json:"last_at"`
 	// Strip has the outcomes in its latest pipelines, the oldest first: P passed,
-	// R passed after a restart, F failed.
-	Strip string `json:"strip"`
+	// R passed after a restart, F failed. StripOf are these pipelines.
+	Strip   string        `json:"strip"`
+	StripOf []StripLetter `json:"strip_of"`
+}
+
+// A StripLetter is the pipeline of a letter of a strip.
+type StripLetter struct {
+	PipelineID int64 `json:"pipeline_id"`
+	CreatedAt  Time  `json:"created_at"`
 }
 
 // An Outage is a time in which nearly all jobs of a project failed.
@@ -99,6 +106,7 @@ func (a *Analytics) Flaky(ctx context.Context, f Filter) (Flaky, error) {
 func mostExpensive(jobs map[projectJob]*FlakyJob) []FlakyJob {
 	all := []FlakyJob{}
 	for _, j := range jobs {
+		j.StripOf = []StripLetter{}
 		all = append(all, *j)
 	}
 	slices.SortFunc(all, func(x, y FlakyJob) int {
@@ -129,6 +137,9 @@ func (s *scope) strips(ctx context.Context, read *store.Reading, jobs []FlakyJob
 			return fmt.Errorf("read the outcomes of flaky jobs: %w", err)
 		}
 	}
+	for i := range jobs {
+		slices.Reverse(jobs[i].StripOf) // the newest came first
+	}
 	return nil
 }
 
@@ -136,15 +147,15 @@ func (s *scope) strips(ctx context.Context, read *store.Reading, jobs []FlakyJob
 func (s *scope) strip(ctx context.Context, read *store.Reading, of project, jobs []string, at map[[2]string]*FlakyJob) error {
 	one := s.over(of)
 	var args arguments
-	query := `SELECT n.id, j.name, MAX(CASE WHEN j.result = 'success' THEN 1 ELSE 0 END), COUNT(*)
+	query := `SELECT n.id, n.created_ms, j.name, MAX(CASE WHEN j.result = 'success' THEN 1 ELSE 0 END), COUNT(*)
 FROM (SELECT p.project_id, p.id, p.created_ms FROM pipelines p WHERE ` + one.pipelines(&args, s.Window) + ` ORDER BY p.created_ms DESC, p.id DESC LIMIT ` + args.add(stripDepth) + `) n
 JOIN jobs j ON j.project_id = n.project_id AND j.pipeline_id = n.id
 WHERE NOT j.is_superseded AND j.name IN (` + args.list(jobs) + ") AND (j.result = 'success' OR " + failedAttempt + `)
 GROUP BY n.created_ms, n.id, j.name ORDER BY n.created_ms DESC, n.id DESC`
 	return read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var id, passed, attempts int64
+		var id, created, passed, attempts int64
 		var job string
-		if err := scan(&id, &job, &passed, &attempts); err != nil {
+		if err := scan(&id, &created, &job, &passed, &attempts); err != nil {
 			return err
 		}
 		j := at[[2]string{of.name, job}]
@@ -159,6 +170,7 @@ GROUP BY n.created_ms, n.id, j.name ORDER BY n.created_ms DESC, n.id DESC`
 			letter = "R"
 		}
 		j.Strip = letter + j.Strip
+		j.StripOf = append(j.StripOf, StripLetter{id, Time(instant(created))})
 		return nil
 	})
 }

@@ -18,6 +18,9 @@ type JobAnswer struct {
 	ByRunner       []JobGroup    `json:"by_runner"` // the most used first, at most 50
 	ByRef          []JobGroup    `json:"by_ref"`
 	FailureReasons []ReasonCount `json:"failure_reasons"` // the most frequent first, at most 50
+	// FlakyCommits are those on which it failed and passed, whatever the filter's
+	// results say: the latest first, at most 50.
+	FlakyCommits []FlakyCommit `json:"flaky_commits"`
 }
 
 // JobSums sum some attempts up.
@@ -91,14 +94,16 @@ func (a *Analytics) job(ctx context.Context, f Filter, also func(*sieve, string)
 		return nil, err
 	}
 	answer := &JobAnswer{Timeline: line, Job: f.Jobs[0], Buckets: make([]JobBucket, len(slices))}
-	t := newJobSumming(b, len(slices))
-	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		names, err := s.names(ctx, read)
-		if err != nil {
+	t, flaked := newJobSumming(b, len(slices)), newFlakes()
+	flaked.keepTries()
+	var names map[int64]string
+	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) (err error) {
+		if names, err = s.names(ctx, read); err != nil {
 			return err
 		}
 		return s.daysWith(ctx, read, store.Steps, func(v *sieve) error {
 			also(v, names[v.Project])
+			flaked.add(v)
 			return t.add(v)
 		}, s.Window)
 	})
@@ -107,6 +112,7 @@ func (a *Analytics) job(ctx context.Context, f Filter, also func(*sieve, string)
 		answer.Buckets[i] = JobBucket{slices[i], t.buckets[i].sums()}
 	}
 	answer.ByRunner, answer.ByRef, answer.FailureReasons = groupsOf(t.byRunner), groupsOf(t.byRef), t.mostReasons()
+	answer.FlakyCommits = flaked.commitsOf(names)
 	return answer, err
 }
 

@@ -40,5 +40,9 @@ func TestFailuresInAnOutageAreNoFlakes(t *testing.T) {
 		if len(found.Outages) != 1 || !time.Time(found.Outages[0].From).Equal(outage) || !time.Time(found.Outages[0].To).Equal(outage.Add(30*time.Minute)) {
 			t.Errorf("outages are %+v, want the one at %v", found.Outages, outage)
 		}
+		job, err := analytics.New(analytics.Config{Store: s, Now: clock}).Job(t.Context(), filter(t, "range=7d&job=deploy"))
+		if err != nil || len(job.FlakyCommits) != 0 {
+			t.Errorf("deploy flaked on %+v, %v: all of its failures were in the outage", job.FlakyCommits, err)
+		}
 	})
 }

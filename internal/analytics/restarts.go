@@ -167,7 +167,8 @@ func (v *sieve) isRetried(attempt int) bool {
 
 // added is what each attempt of a pipeline added, in the memory of costs. The
 // time that retried attempts added is divided over them by how long those ran
-// that the pipeline waited for.
+// that the pipeline waited for, whether the filter asks for them or not: what an
+// attempt added does not depend on which others are looked at.
 func (v *sieve) added(pipeline int, costs []added) []added {
 	a := &v.Attempts
 	from, to := v.attemptsOf(pipeline)
@@ -177,12 +178,12 @@ func (v *sieve) added(pipeline int, costs []added) []added {
 	}
 	ran, start := int64(0), v.Pipelines.E2eStart[pipeline]
 	for i := from; i < to; i++ {
-		if v.isRetried(i) && a.PathRun[i] != none {
+		if a.IsRetried[i] && a.PathRun[i] != none {
 			ran += orZero(a.Run[i])
 		}
 	}
 	for i := from; i < to && ran > 0; i++ {
-		if v.isRetried(i) && a.PathRun[i] != none {
+		if a.IsRetried[i] && a.PathRun[i] != none {
 			costs[i-from] = added{
 				ms:    float64(orZero(v.Pipelines.PathRetry[pipeline])) * float64(orZero(a.Run[i])) / float64(ran),
 				early: a.Finished[i] != none && start != none && a.Finished[i] <= start,

@@ -17,6 +17,7 @@ const (
 	sliceNumbers   = 3 // a slice without its values
 	dotNumbers     = 9
 	failureNumbers = 6
+	tryNumbers     = 11
 	commitNumbers  = 10 // with its name, as a key of a map
 	attemptNumbers = 10 // of a job by bucket, runner and ref, and all together: each run and queue
 )

@@ -190,6 +190,8 @@ func TestFlakyAgreesWithTheSlowWay(t *testing.T) {
 			sameCost(t, j.Job, j.Cost, costs[k])
 			equal(t, j.Job+" by week", weeks[k], j.WeeksRunnerS)
 			agree(t, j.Job+" strip", j.Strip, w.strip(&f, j.Project, j.Job))
+			agree(t, j.Job+" pipelines of the strip", len(j.StripOf), len(j.Strip))
+			w.checkCommits(t, &f, &j)
 		}
 		agree(t, "weeks", len(got.Weeks), 5)
 		if len(got.Jobs) < 10 || len(got.Outages) > 0 {

@@ -96,6 +96,7 @@ type Row struct {
 	Cells    []Cell
 	Href     string
 	Hrefs    []string // where the cells lead, as far as one does
+	Letters  []letter // of the column strip
 	From, To string   // RFC 3339, of rows that are a slice of time
 	Change   string   // worse or better: its change is more than chance
 }

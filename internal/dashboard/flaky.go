@@ -10,6 +10,7 @@ import (
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/dashboard/chart"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
 // flakyPage answers which jobs are flaky, and what they cost.
@@ -79,7 +80,7 @@ func (d *Dashboard) flakyCard(ctx context.Context, v *view) (Card, error) {
 		{"Latest pipelines", "strip", false},
 	}}
 	for _, j := range a.Jobs {
-		c.Table.Rows = append(c.Table.Rows, Row{Href: v.jobHref(j.Project, j.Job), Cells: []Cell{
+		c.Table.Rows = append(c.Table.Rows, Row{Href: v.jobHref(j.Project, j.Job), Letters: v.stripOf(&j), Cells: []Cell{
 			textCell(j.Job), textCell(j.Project),
 			{percent(j.Rate), j.Rate},
 			{fmt.Sprintf("%.1f–%.1f %%", j.Interval.Low*100, j.Interval.High*100), fmt.Sprintf("%.4f..%.4f", j.Interval.Low, j.Interval.High)},
@@ -95,13 +96,44 @@ func (d *Dashboard) flakyCard(ctx context.Context, v *view) (Card, error) {
 		c.Empty = &Empty{Text: "No job failed and passed on the same commit in this time. Reports must say the commit, or the retries of a pipeline."}
 		return c, nil
 	}
+	var notes []string
 	if n := len(a.Outages); n > 0 {
 		o := a.Outages[0]
-		c.Note = template.HTML(fmt.Sprintf("Left out as outages, when four of five jobs failed: %s, the longest known from %s to %s.", plural(int64(n), "time"), //nolint:gosec // numbers and times alone
+		notes = append(notes, fmt.Sprintf("Left out as outages, when four of five jobs failed: %s, the longest known from %s to %s.", plural(int64(n), "time"),
 			time.Time(o.From).In(v.filter.Zone).Format("2 Jan 15:04"), time.Time(o.To).In(v.filter.Zone).Format("2 Jan 15:04")))
 	}
-	c.Body = shown(&c, v.project.Name == "")
+	few := c
+	if n := len(c.Table.Rows); n > shownRuns {
+		few.Table.Rows = c.Table.Rows[:shownRuns]
+		notes = append(notes, fmt.Sprintf("The %d that cost most of %d; CSV has all.", shownRuns, n))
+	}
+	c.Note = noted(notes)
+	c.Body = shown(&few, v.project.Name == "")
 	return c, nil
+}
+
+// stripOf are the latest outcomes of a job: what failed or was restarted leads
+// to its pipeline, and those that passed in a row to a list of them.
+func (v *view) stripOf(j *analytics.FlakyJob) (all []letter) {
+	from := max(0, len(j.Strip)-shownLetters)
+	own := view{project: store.Project{Name: j.Project}, filter: v.filter, zone: v.zone}
+	own.filter.Projects, own.filter.Jobs = nil, []string{j.Job}
+	for i := from; i < len(j.Strip); {
+		end := i + 1
+		for j.Strip[i] == 'P' && end < len(j.Strip) && j.Strip[end] == 'P' {
+			end++
+		}
+		first, last := &j.StripOf[i], &j.StripOf[end-1]
+		one := letter{j.Strip[i:end], pipelineHref(j.Project, first.PipelineID), "#" + strconv.FormatInt(first.PipelineID, 10)}
+		if end > i+1 {
+			during := own.filter
+			during.Window = analytics.Window{From: first.CreatedAt.Time(), To: last.CreatedAt.Time().Add(time.Millisecond)}
+			one.href, one.title = own.tookHref(during, "job_run:"+j.Job, nil, nil), plural(int64(end-i), "pipeline")
+		}
+		all = append(all, one)
+		i = end
+	}
+	return all
 }
 
 func dayCell(t time.Time, zone *time.Location) Cell { return Cell{t.In(zone).Format("2 Jan"), t} }
@@ -161,7 +193,7 @@ func shown(c *Card, everywhere bool) template.HTML {
 				w.f(`<td class="r"><span class="delta %s">%s</span></td>`, r.Change, cell.Text)
 			case t.Columns[i].Field == "strip":
 				w.f(`<td>`)
-				w.letters(cell.Text[max(0, len(cell.Text)-shownLetters):])
+				w.letters(r.Letters)
 				w.f(`</td>`)
 			case r.Leads(i) != "":
 				w.f(`<td class="%s"><a href="%s">%s</a></td>`, right(t.Columns[i].Right), r.Leads(i), cell.Text)

@@ -21,13 +21,17 @@ func (w *htmlWriter) f(format string, texts ...string) {
 // raw writes what is HTML already.
 func (w *htmlWriter) raw(h template.HTML) { w.b.WriteString(string(h)) }
 
-// letters writes outcomes as letters in their colours: P passed, R restarted, F
-// failed.
-func (w *htmlWriter) letters(all string) {
+// A letter is how something ended: P passed, R restarted, F failed. Several that
+// are alike and lead to the same are one, such as PPP.
+type letter struct{ text, href, title string }
+
+// letters writes outcomes as letters in their colours. What the row leads to has
+// them, too, so keyboards need not stop at each.
+func (w *htmlWriter) letters(all []letter) {
 	w.b.WriteString(`<span class="letters">`)
-	for _, r := range all {
-		class := map[rune]string{'P': "passed", 'R': "restarted", 'F': "failed"}[r]
-		w.f(`<i class="%s">%s</i>`, class, string(r))
+	for _, l := range all {
+		class := map[byte]string{'P': "passed", 'R': "restarted", 'F': "failed"}[l.text[0]]
+		w.f(`<a class="%s" href="%s" title="%s" tabindex="-1">%s</a>`, class, l.href, l.title, l.text)
 	}
 	w.b.WriteString(`</span>`)
 }

@@ -35,7 +35,7 @@ func (d *Dashboard) jobPage(ctx context.Context, v *view, job string) (string, *
 	}
 	b.Filters.CSV = csvHref(v.dataHref("job-runs"))
 	b.Tiles = d.jobTiles(ctx, v, runs)
-	b.Rows = d.fill(ctx, v, p, []string{"wide job-duration", "job-swarm"}, []string{"job-parts", "job-queue", "job-histogram"}, []string{"job-runners", "job-branches"}, []string{"job-outcomes", "job-reasons"}, []string{"job-runs"})
+	b.Rows = d.fill(ctx, v, p, []string{"wide job-duration", "job-swarm"}, []string{"job-parts", "job-queue", "job-histogram"}, []string{"job-runners", "job-branches"}, []string{"job-outcomes", "job-reasons"}, []string{"job-flaky"}, []string{"job-runs"})
 	return "board", p, nil
 }
 

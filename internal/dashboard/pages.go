@@ -34,7 +34,7 @@ func (d *Dashboard) cards() map[string]cardMaker {
 		"pipelines": d.pipelinesCard, "each-pipeline": d.eachPipelineCard, "waterfall": d.waterfallCard,
 		"flaky": d.flakyCard, "flaky-cost": d.flakyCostCard, "flaky-weeks": d.flakyWeeksCard, "restarted": d.restartedCard,
 		"job-duration": d.jobDurationCard, "job-queue": d.jobQueueCard, "job-swarm": d.jobSwarmCard, "job-histogram": d.jobHistogramCard, "job-outcomes": d.jobOutcomesCard,
-		"job-parts": d.jobPartsCard, "job-runners": d.jobRunnersCard, "job-branches": d.jobBranchesCard, "job-reasons": d.jobReasonsCard, "job-runs": d.jobRunsCard,
+		"job-parts": d.jobPartsCard, "job-runners": d.jobRunnersCard, "job-branches": d.jobBranchesCard, "job-reasons": d.jobReasonsCard, "job-flaky": d.jobFlakyCard, "job-runs": d.jobRunsCard,
 		"jobs": d.jobsCard, "all-jobs": d.allJobsCard, "typical": d.typicalCard, "outcomes": d.outcomesCard, "where": d.whereCard, "what-slowed": d.whatSlowedCard,
 		"job-waits": d.jobWaitsCard, "queue-by-hour": d.queueByHourCard, "concurrency": d.concurrencyCard, "queue-by-runner": d.queueByRunnerCard, "queue-by-tags": d.queueByTagsCard,
 		"milestone-1": d.milestoneCard(0), "milestone-2": d.milestoneCard(1), "milestone-3": d.milestoneCard(2),
