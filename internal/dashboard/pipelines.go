@@ -292,7 +292,10 @@ func (d *Dashboard) nothing(ctx context.Context, v *view) *Empty {
 	if err != nil || len(last) == 0 {
 		return e
 	}
-	if at := last[0].CreatedAt; at.Before(v.filter.Window.From) {
+	switch at := last[0].CreatedAt; {
+	case at.IsZero():
+		e.Text += " Nobody said when those of the project were created, so they are in no time."
+	case at.Before(v.filter.Window.From):
 		e.Text += " The last one of the project was on " + at.In(v.filter.Zone).Format("Mon 2 Jan 2006") + "."
 		e.Links = append(e.Links, Link{"Show that time", v.href("pipelines", "from", stamp(at.AddDate(0, 0, -30)), "to", stamp(at.AddDate(0, 0, 1)))})
 	}

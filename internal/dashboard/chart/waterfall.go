@@ -154,7 +154,8 @@ func (l Lane) run(w *writer, at func(float64) float64, y, end float64) [2]float6
 }
 
 // words writes the text of a lane where there is room for it at any width:
-// after all that is drawn, else before it, else at the end of the bar.
+// after all that is drawn, else before it, else at the end of the bar, else
+// before the bar, where it waited.
 func (l Lane) words(w *writer, begin, start float64, ends [2]float64, y float64) {
 	at, dx, class := ends[1], 6, ""
 	switch {
@@ -163,6 +164,8 @@ func (l Lane) words(w *writer, begin, start float64, ends [2]float64, y float64)
 		at, dx, class = begin, -6, " end"
 	case ends[0]-start >= 30:
 		at, dx, class = ends[0], -6, " in end"
+	case start >= 32:
+		at, dx, class = start, -6, " end"
 	default:
 		at = ends[0]
 	}
