@@ -75,14 +75,14 @@ func (v *view) sideWords(s *analytics.Side) string {
 func judgement(c *analytics.Comparison) template.HTML {
 	a := c.Asked
 	if a.BaseS == nil || a.HeadS == nil || a.Gain == nil {
-		return `<aside class="finding better"><div><p>One of the two sides has no pipelines that succeeded: there is nothing to compare.</p></div></aside>`
+		return `<aside class="finding neither"><div><p>One of the two sides has no pipelines that succeeded: there is nothing to compare.</p></div></aside>`
 	}
 	verb, class := "slower", ""
 	if a.Gain.ChangeS < 0 {
 		verb, class = "faster", " better"
 	}
 	if i := a.Gain.Interval; i == nil || i.LowS <= 0 && i.HighS >= 0 {
-		verb, class = "not clearly different", " better"
+		verb, class = "not clearly different", " neither"
 	}
 	w := &htmlWriter{}
 	w.f(`<aside class="finding%s" aria-label="Result"><div><p><b>B is %s.</b> The p50 went from %s to <b>%s</b> (%s)`, class, verb, chart.Duration(*a.BaseS), chart.Duration(*a.HeadS), chart.Signed(chart.Seconds, a.Gain.ChangeS))

@@ -37,7 +37,8 @@ func (d *Dashboard) groupsCard(ctx context.Context, v *view, c Card, column Colu
 		}})
 	}
 	if len(groups) == 0 {
-		return nothingSaid(c), nil
+		c.Empty = &Empty{Text: "No attempt of this time says its " + strings.ToLower(column.Name) + "."}
+		return c, nil
 	}
 	c.Note = template.HTML(template.HTMLEscapeString("The bars share one scale: p5 to p95, with p50 to p80 as a box. The trend is the p50.")) //nolint:gosec // escaped
 	c.Body = multiples(&c, groups)
@@ -87,16 +88,6 @@ func multiples(c *Card, groups []analytics.JobGroup) template.HTML {
 	return w.html()
 }
 
-// nothingSaid shows the table of a card, or says that it is empty.
-func nothingSaid(c Card) Card {
-	if len(c.Table.Rows) == 0 {
-		c.Empty = &Empty{Text: "Nothing was said of this."}
-		return c
-	}
-	c.Body = shown(&c, true)
-	return c
-}
-
 func percentileCell(s analytics.Summary, fraction float64) Cell {
 	if value, ok := s.Percentiles.At(fraction); ok && s.Count > 0 {
 		return secondsCell(&value)
@@ -126,7 +117,12 @@ func (d *Dashboard) jobReasonsCard(ctx context.Context, v *view) (Card, error) {
 			c.Table.Rows = append(c.Table.Rows, Row{Href: v.href("pipelines", "reason", r.Reason, "result", ""), Cells: []Cell{{strings.ReplaceAll(r.Reason, "_", " "), r.Reason}, countCell(r.Count), {share(r.Count, a.Failed), float64(r.Count) / float64(max(1, a.Failed))}}})
 		}
 	}
-	return nothingSaid(c), nil
+	if len(c.Table.Rows) == 0 {
+		c.Empty = &Empty{Text: "No failure of this time says its reason."}
+		return c, nil
+	}
+	c.Body = shown(&c, true)
+	return c, nil
 }
 
 const shownRuns = 30

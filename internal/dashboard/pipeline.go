@@ -110,12 +110,15 @@ func verdict(a *analytics.PipelineAnswer) template.HTML {
 		return ""
 	}
 	over := *a.ActiveS - usual
-	word := "over"
-	if over < 0 {
-		word = "under"
+	how := chart.Duration(math.Abs(over)) + " over"
+	switch {
+	case math.Abs(over) < 0.5:
+		how = "which is"
+	case over < 0:
+		how = chart.Duration(-over) + " under"
 	}
-	s := fmt.Sprintf("It took <b>%s</b>, %s %s the p50 of the %s before it", chart.Duration(*a.ActiveS), chart.Duration(math.Abs(over)), word, plural(a.Usual.Count, "pipeline"))
-	if a.Usual.SlowerThan != nil {
+	s := fmt.Sprintf("It took <b>%s</b>, %s the p50 of the %s before it", chart.Duration(*a.ActiveS), how, plural(a.Usual.Count, "pipeline"))
+	if a.Usual.SlowerThan != nil && over > 0 {
 		s += fmt.Sprintf(": slower than <b>%.0f %%</b> of them", *a.Usual.SlowerThan*100)
 	}
 	if a.BlockedS != nil && *a.BlockedS >= 1 {
