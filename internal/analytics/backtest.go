@@ -2,17 +2,23 @@ package analytics
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 )
 
 // A Backtest says when rules would have fired in the stored past.
 type Backtest struct {
-	From         Time    `json:"from"`
-	To           Time    `json:"to"`
+	From Time `json:"from"`
+	To   Time `json:"to"`
+	// The rules of the one project that was asked for; of several, those of
+	// projects whose settings say nothing of them.
 	PipelineRule Rule    `json:"pipeline_rule"` // of wall, milestones and phases
 	JobRule      Rule    `json:"job_rule"`      // of jobs and steps
 	Fired        int     `json:"fired"`
@@ -37,26 +43,37 @@ type Alarm struct {
 }
 
 // Backtest runs rules over the filter's window, for the metrics named; none:
-// all that are watched.
-func (a *Analytics) Backtest(ctx context.Context, f Filter, pipeline, job Rule, metrics ...string) (Backtest, error) {
-	answer := Backtest{From: Time(f.Window.From), To: Time(f.Window.To), PipelineRule: pipeline, JobRule: job, Items: []Alarm{}}
+// all that are watched. Figures that are not asked for are those of each
+// project.
+func (a *Analytics) Backtest(ctx context.Context, f Filter, asked ci.RegressionRule, metrics ...string) (Backtest, error) {
+	shown := rulesOf(asked)
+	answer := Backtest{From: Time(f.Window.From), To: Time(f.Window.To), Items: []Alarm{}}
 	err := a.eachHistory(ctx, &f, func(h *history) {
+		by := rulesOf(asked.Or(h.settings.Regression))
+		if len(f.Projects) == 1 {
+			shown = by
+		}
 		answer.Truncated = answer.Truncated || h.truncated
-		series := h.inOrder(metrics)
-		all := make([][]Alarm, len(series))
-		atOnce(len(series), func(i int) {
-			rule := job
-			if series[i].isPipeline() {
-				rule = pipeline
-			}
-			all[i] = alarms(h.project.name, series[i], rule)
-		})
-		answer.Items = append(answer.Items, slices.Concat(all...)...)
+		answer.Items = append(answer.Items, h.alarms(by, metrics)...)
 	})
-	slices.SortStableFunc(answer.Items, func(x, y Alarm) int { return x.FiredAt.compare(y.FiredAt) })
-	answer.Fired = len(answer.Items)
-	answer.Sentence = answer.sentence()
+	answer.PipelineRule, answer.JobRule = shown.pipeline, shown.job
+	answer.tell()
 	return answer, err
+}
+
+// tell puts what was found in order, and in words.
+func (b *Backtest) tell() {
+	slices.SortStableFunc(b.Items, func(x, y Alarm) int { return x.FiredAt.compare(y.FiredAt) })
+	b.Fired = len(b.Items)
+	b.Sentence = b.sentence()
+}
+
+// alarms runs rules over the series of a project.
+func (h *history) alarms(by rules, metrics []string) []Alarm {
+	series := h.inOrder(metrics)
+	all := make([][]Alarm, len(series))
+	atOnce(len(series), func(i int) { all[i] = alarms(h.project.name, series[i], by.of(series[i].topic)) })
+	return slices.Concat(all...)
 }
 
 // alarms runs a rule over one series.
@@ -92,47 +109,31 @@ func (b *Backtest) sentence() string {
 	return fmt.Sprintf("Would %s in %d days.", times, days)
 }
 
-// The bounds of a rule's figures.
-const (
-	maxRecent   = 50
-	maxBaseline = 1000
-	maxShare    = 100.0
-	maxFloor    = 7 * 24 * 3600.0 // seconds
-)
-
-// ParseRules reads the rules of pipelines and of jobs from the parameters
-// recent, baseline, least, rise, clear, floor_s (of pipelines) and job_floor_s;
-// what is not said is as usual. It fails with a *FieldError.
-func ParseRules(q url.Values) (pipeline, job Rule, err error) {
-	pipeline, job = DefaultRule(true), DefaultRule(false)
-	for _, p := range []struct {
-		name  string
-		at    *int
-		least int
-		most  int
-	}{{"recent", &pipeline.Recent, 1, maxRecent}, {"baseline", &pipeline.Baseline, 1, maxBaseline}, {"least", &pipeline.Least, 1, maxBaseline}} {
-		if said := q.Get(p.name); said != "" {
-			if *p.at, err = strconv.Atoi(said); err != nil || *p.at < p.least || *p.at > p.most {
-				return Rule{}, Rule{}, &FieldError{p.name, fmt.Sprintf("It must be a whole number from %d to %d.", p.least, p.most)}
+// ParseRule reads the figures of a rule from the parameters recent, baseline,
+// least, rise, clear, floor_s (of pipelines) and job_floor_s. It fails with a
+// *FieldError.
+func ParseRule(q url.Values) (r ci.RegressionRule, err error) {
+	for name, at := range map[string]**int{"recent": &r.Recent, "baseline": &r.Baseline, "least": &r.Least} {
+		if said := q.Get(name); said != "" {
+			n, err := strconv.Atoi(said)
+			if err != nil {
+				return r, &FieldError{name, "It must be a whole number."}
 			}
+			*at = &n
 		}
 	}
-	if pipeline.Least > pipeline.Baseline {
-		return Rule{}, Rule{}, &FieldError{"least", "It can't be more than baseline."}
-	}
-	for _, p := range []struct {
-		name string
-		at   *float64
-		most float64
-	}{{"rise", &pipeline.Rise, maxShare}, {"clear", &pipeline.Clear, maxShare}, {"floor_s", &pipeline.FloorS, maxFloor}, {"job_floor_s", &job.FloorS, maxFloor}} {
-		if said := q.Get(p.name); said != "" {
-			if *p.at, err = strconv.ParseFloat(said, 64); err != nil || !(*p.at >= 0 && *p.at <= p.most) {
-				return Rule{}, Rule{}, &FieldError{p.name, fmt.Sprintf("It must be a number from 0 to %g.", p.most)}
+	for name, at := range map[string]**float64{"rise": &r.Rise, "clear": &r.Clear, "floor_s": &r.FloorS, "job_floor_s": &r.JobFloorS} {
+		if said := q.Get(name); said != "" {
+			n, err := strconv.ParseFloat(said, 64)
+			if err != nil {
+				return r, &FieldError{name, "It must be a number."}
 			}
+			*at = &n
 		}
 	}
-	floor := job.FloorS
-	job = pipeline
-	job.FloorS = floor
-	return pipeline, job, nil
+	if invalid, ok := errors.AsType[*ci.InvalidError](r.Validate()); ok {
+		first := invalid.Fields[0]
+		return r, &FieldError{strings.TrimPrefix(first.Pointer, "/"), "It " + first.Reason + "."}
+	}
+	return r, nil
 }

@@ -82,9 +82,9 @@ type ChangePoint struct {
 	P        float64 `json:"p"`
 }
 
-// Changes finds what changed in the filter's window, by the usual rules. Only
-// the metrics named are looked at; none: all. A metric without any change is
-// left out unless it was named.
+// Changes finds what changed in the filter's window, by the rule of each
+// project. Only the metrics named are looked at; none: all. A metric without any
+// change is left out unless it was named.
 func (a *Analytics) Changes(ctx context.Context, f Filter, metrics ...string) (Changes, error) {
 	answer := Changes{From: Time(f.Window.From), To: Time(f.Window.To), Items: []Change{}}
 	err := a.eachHistory(ctx, &f, func(h *history) {
@@ -115,9 +115,9 @@ func (a *Analytics) eachHistory(ctx context.Context, f *Filter, each func(*histo
 // changes looks at each series of a project.
 func (h *history) changes(until time.Time, metrics []string) []Change {
 	series := h.inOrder(metrics)
-	all := make([]Change, len(series))
+	all, by := make([]Change, len(series)), rulesOf(h.settings.Regression)
 	atOnce(len(series), func(i int) {
-		all[i] = changeOf(h.project.name, series[i], DefaultRule(series[i].isPipeline()))
+		all[i] = changeOf(h.project.name, series[i], by.of(series[i].topic))
 		if series[i].kind == topicWall {
 			h.explain(&all[i], until)
 		}

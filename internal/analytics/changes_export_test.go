@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -39,6 +40,15 @@ type Split struct {
 func FindChangePoint(series []float64, floor float64) (Split, bool) {
 	s, found := changePoint(series, floor)
 	return Split{s.at, s.p, s.before, s.after}, found
+}
+
+// UsualRule is the rule of pipelines, or of jobs.
+func UsualRule(pipeline bool) Rule {
+	by := rulesOf(ci.RegressionRule{})
+	if pipeline {
+		return by.pipeline
+	}
+	return by.job
 }
 
 // An Episode is a time in which a rule held.

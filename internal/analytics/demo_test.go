@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/demo"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
@@ -73,7 +74,7 @@ func checkFindings(t *testing.T, a *analytics.Analytics, p demo.Planted) {
 // job and its step, each once, with the planted commit.
 func checkBacktest(t *testing.T, a *analytics.Analytics, p demo.Planted) {
 	t.Helper()
-	found, err := a.Backtest(t.Context(), filter(t, "range=30d"), analytics.DefaultRule(true), analytics.DefaultRule(false))
+	found, err := a.Backtest(t.Context(), filter(t, "range=30d"), ci.RegressionRule{})
 	if err != nil {
 		t.Fatal(err)
 	}

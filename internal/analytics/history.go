@@ -35,11 +35,16 @@ func (s *scope) eachHistory(ctx context.Context, read *store.Reading, most int, 
 	if err != nil {
 		return err
 	}
+	settings, err := allSettings(ctx, read)
+	if err != nil {
+		return err
+	}
 	for rest := s.projects; len(rest) > 0; {
 		h := historian{p, read, map[int64]*history{}}
 		n, pipelines := 0, 0
 		for ; n < len(rest) && (n == 0 || pipelines+len(created[rest[n].id]) <= most); n++ {
 			one := newHistory(rest[n])
+			one.settings = settings[one.project.id]
 			one.window, one.truncated = newest(s.Window, created[one.project.id], most)
 			h.of[one.project.id] = one
 			pipelines += len(created[one.project.id])

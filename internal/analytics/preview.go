@@ -3,6 +3,7 @@ package analytics
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,11 @@ type Preview struct {
 	Objectives []Objective
 	// Removed pipelines are older than they are to be kept.
 	Removed int64
+	// Slower is when the rule of what got slower would have fired in the 90 days
+	// up to now; nil: that takes too long. InForce has the alarms of the rule as
+	// it is.
+	Slower  *Backtest
+	InForce []Alarm
 }
 
 // A PreviewJob is a job, or a step of one, and the phase that it is in before
@@ -89,9 +95,36 @@ func (a *Analytics) Preview(ctx context.Context, p store.Project, s ci.Settings)
 		answer.Objectives = append(answer.Objectives, objective(p.Name, o, will[o.Metric]))
 	}
 	if s.KeepDays > 0 {
-		answer.Removed, err = a.store.CountBefore(ctx, p, a.now().AddDate(0, 0, -s.KeepDays))
+		if answer.Removed, err = a.store.CountBefore(ctx, p, a.now().AddDate(0, 0, -s.KeepDays)); err != nil {
+			return nil, err
+		}
 	}
-	return answer, err
+	return answer, a.previewSlower(ctx, answer, p, s)
+}
+
+// triedDays is the past on which rules are tried.
+const triedDays = 90
+
+// triedFilter is the past of a project.
+func (a *Analytics) triedFilter(p store.Project) Filter {
+	now := a.now()
+	return Filter{Projects: []string{p.Name}, Window: Window{now.AddDate(0, 0, -triedDays), now}, Restarts: RestartsIn, Zone: time.UTC}
+}
+
+// previewSlower runs the rule of the settings, and the one in force.
+func (a *Analytics) previewSlower(ctx context.Context, answer *Preview, p store.Project, s ci.Settings) error {
+	f := a.triedFilter(p)
+	by := rulesOf(s.Regression)
+	b := Backtest{From: Time(f.Window.From), To: Time(f.Window.To), PipelineRule: by.pipeline, JobRule: by.job}
+	err := a.eachHistory(ctx, &f, func(h *history) {
+		b.Truncated, b.Items, answer.InForce = h.truncated, h.alarms(by, nil), h.alarms(rulesOf(h.settings.Regression), nil)
+	})
+	if _, isLarge := errors.AsType[*FieldError](err); isLarge || errors.Is(err, store.ErrSlow) {
+		return nil
+	}
+	b.tell()
+	answer.Slower = &b
+	return err
 }
 
 // rowOf puts a job where its phase is; those without one come last.

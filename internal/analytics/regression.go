@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 )
 
 // A Rule says when a series "got slower". It is made for few values: ten
@@ -17,20 +19,27 @@ type Rule struct {
 	Clear    float64 `json:"clear"`    // it is over when the median is less than this share above the baseline
 }
 
-// The rules in force where nobody said otherwise.
-const (
-	pipelineFloor = 60.0 // seconds
-	jobFloor      = 30.0
-)
+// rules are those of one project.
+type rules struct {
+	pipeline Rule // of wall, milestones and phases
+	job      Rule // of jobs and steps, which has a lower floor
+}
 
-// DefaultRule is the rule of a pipeline (wall, milestones, phases), or else of
-// a job or step, which has a lower floor.
-func DefaultRule(pipeline bool) Rule {
-	r := Rule{Recent: 3, Baseline: 24, Least: 8, Rise: 0.25, FloorS: jobFloor, Clear: 0.1}
-	if pipeline {
-		r.FloorS = pipelineFloor
+// rulesOf makes rules of what people decided on them.
+func rulesOf(r ci.RegressionRule) rules {
+	r = r.Or(ci.UsualRegression())
+	p := Rule{*r.Recent, *r.Baseline, *r.Least, *r.Rise, *r.FloorS, *r.Clear}
+	j := p
+	j.FloorS = *r.JobFloorS
+	return rules{p, j}
+}
+
+// of is the one for a topic.
+func (r rules) of(m topic) Rule {
+	if m.isPipeline() {
+		return r.pipeline
 	}
-	return r
+	return r.job
 }
 
 // A Point is one value of a series: of a pipeline that succeeded.

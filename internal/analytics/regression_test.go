@@ -15,7 +15,7 @@ func repeat(n int, v float64) []float64 { return slices.Repeat([]float64{v}, n) 
 
 func TestRule(t *testing.T) {
 	t.Parallel()
-	rule := analytics.DefaultRule(true)
+	rule := analytics.UsualRule(true)
 	for name, c := range map[string]struct {
 		series []float64
 		want   []analytics.Episode
@@ -56,7 +56,7 @@ func TestRule(t *testing.T) {
 func TestRuleHoldsItsWords(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(15, 16))
-	rule := analytics.DefaultRule(false)
+	rule := analytics.UsualRule(false)
 	fired := 0
 	for range 300 {
 		var series []float64
@@ -91,7 +91,7 @@ func TestRuleHoldsItsWords(t *testing.T) {
 // baseline of a further rise would end.
 func TestRuleOfManyRecentValues(t *testing.T) {
 	t.Parallel()
-	rule := analytics.DefaultRule(true)
+	rule := analytics.UsualRule(true)
 	rule.Recent = 5
 	series := slices.Concat(repeat(20, 600), repeat(2, 610), repeat(20, 900))
 	if diff := cmp.Diff([]analytics.Episode{{22, 24, 42}}, analytics.Episodes(rule, series)); diff != "" {

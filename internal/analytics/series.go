@@ -112,6 +112,7 @@ func (s *series) sort() {
 // A history is what is watched of one project.
 type history struct {
 	project   project
+	settings  ci.Settings       // of the project
 	window    Window            // that it is of
 	pipelines map[int64]*moment // all that had finished, whatever their result
 	series    map[topic]*series

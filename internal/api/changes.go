@@ -29,11 +29,11 @@ func (a *API) backtest(r *http.Request, q url.Values, f analytics.Filter) (tabul
 	if err != nil {
 		return nil, err
 	}
-	pipeline, job, err := analytics.ParseRules(q)
+	rule, err := analytics.ParseRule(q)
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.analytics.Backtest(r.Context(), f, pipeline, job, metrics...)
+	found, err := a.analytics.Backtest(r.Context(), f, rule, metrics...)
 	return &found, err
 }
 

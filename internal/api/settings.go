@@ -23,9 +23,10 @@ type settingsView struct {
 }
 
 type inForceView struct {
-	Team       *string   `json:"team"` // null: nobody has said
-	Phases     ci.Phases `json:"phases"`
-	LateAfterS float64   `json:"late_after_s"`
+	Team       *string           `json:"team"` // null: nobody has said
+	Phases     ci.Phases         `json:"phases"`
+	LateAfterS float64           `json:"late_after_s"`
+	Regression ci.RegressionRule `json:"regression"` // all figures
 }
 
 // getSettings shows the settings of a project.
@@ -48,7 +49,7 @@ func (a *API) settingsOf(r *http.Request, project store.Project) (settingsView, 
 	}
 	pending, err := a.store.Pending(r.Context(), project)
 	by := settings.Definitions(a.store.ServerDefinitions())
-	return settingsView{project.Name, settings, inForceView{said(project.Team()), by.Phases, by.LateAfter.Seconds()}, pending}, err
+	return settingsView{project.Name, settings, inForceView{said(project.Team()), by.Phases, by.LateAfter.Seconds(), settings.Regression.Or(ci.UsualRegression())}, pending}, err
 }
 
 // putSettings puts settings in the place of those that a project has.

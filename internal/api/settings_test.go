@@ -22,13 +22,14 @@ func TestSettings(t *testing.T) {
 			return `{"project":"acme/shop","pipeline":{"id":` + id + `,"ref":"trunk"},"jobs":[{"id":"1","name":"load test","stage":"x","started_at":"2026-11-20T10:00:00Z"}]}`
 		}
 		f.post(t, report("1"), http.StatusCreated)
-		const server = `"in_force":{"team":null,"phases":[{"name":"build","stages":["build"],"jobs":["build-e2e"]},{"name":"e2e","stages":["test","e2e"],"not_jobs":["coverage","e2e-lint","e2e:lint","unit"]}],"late_after_s":60},"pending":0}`
+		const usual = `{"recent":3,"baseline":24,"least":8,"rise":0.25,"clear":0.1,"floor_s":60,"job_floor_s":30}`
+		const server = `"in_force":{"team":null,"phases":[{"name":"build","stages":["build"],"jobs":["build-e2e"]},{"name":"e2e","stages":["test","e2e"],"not_jobs":["coverage","e2e-lint","e2e:lint","unit"]}],"late_after_s":60,"regression":` + usual + `},"pending":0}`
 		if diff := cmp.Diff(`{"project":"acme/shop","settings":{},`+server+"\n", f.get(t, path, http.StatusOK)); diff != "" {
 			t.Errorf("before (-want +got):\n%s", diff)
 		}
-		const mine = `{"default_branch":"trunk","phases":[{"name":"load","jobs":["load*"]}],"milestones":[{"name":"loaded","phase":"load","at":"finish"}],"objectives":[{"metric":"wall","percentile":0.8,"max_s":720}]}`
-		want := `{"project":"acme/shop","settings":` + mine + `,"in_force":{"team":null,"phases":[{"name":"load","jobs":["load*"]}],"late_after_s":60},"pending":1}` + "\n"
-		got, _ := f.do(t, http.MethodPut, path, "application/json", mine, http.StatusOK)
+		const mine = `{"default_branch":"trunk","phases":[{"name":"load","jobs":["load*"]}],"milestones":[{"name":"loaded","phase":"load","at":"finish"}],"objectives":[{"metric":"wall","percentile":0.8,"max_s":720}],"regression":{"recent":4}}`
+		want := `{"project":"acme/shop","settings":` + mine + `,"in_force":{"team":null,"phases":[{"name":"load","jobs":["load*"]}],"late_after_s":60,"regression":` + strings.Replace(usual, "3", "4", 1) + `},"pending":1}` + "\n"
+		got, _ := f.do(t, http.MethodPut, path, "application/json", strings.Replace(mine, `"recent":4`, `"recent":4,"rise":0.25`, 1), http.StatusOK) // what is as usual is not kept
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("put (-want +got):\n%s", diff)
 		}
@@ -58,6 +59,7 @@ func TestSettings(t *testing.T) {
 		}
 		for body, pointer := range map[string]string{
 			`{"phases":[{"name":"a"}]}`: "#/phases/0", `{"retention":1}`: "#/retention", `{"late_after_s":"x"}`: "#/late_after_s", `[]`: "#", `{} {}`: "#", `{"phases":{}}`: "#/phases",
+			`{"regression":{"recent":51}}`: "#/regression/recent", `{"regression":{"baseline":7}}`: "#/regression/least", `{"regression":{"rise":0.05}}`: "#/regression/clear", `{"regression":{"fall":1}}`: "#/fall",
 		} {
 			if got, _ := f.do(t, http.MethodPut, path, "application/json", body, http.StatusBadRequest); !strings.Contains(got, `"pointer":"`+pointer) {
 				t.Errorf("%s is answered %s", body, got)

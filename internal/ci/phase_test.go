@@ -87,6 +87,7 @@ func TestDefinitionsAreChecked(t *testing.T) {
 		LateAfterS: new(-1.0), Phases: ci.Phases{{Name: "a", Jobs: []string{"x", ""}}, {Name: "a"}},
 		Milestones: []ci.Milestone{{Name: "m", Phase: "b", At: "now"}}, Objectives: []ci.Objective{{Metric: "active", Percentile: 80, MaxS: 1}},
 	}
+	bad.Regression = ci.RegressionRule{Recent: new(0), FloorS: new(-1.0)}
 	err := bad.Validate(ci.DefaultDefinitions())
 	invalid, ok := err.(*ci.InvalidError) //nolint:errorlint // it is not wrapped
 	if !ok {
@@ -96,7 +97,7 @@ func TestDefinitionsAreChecked(t *testing.T) {
 	for _, f := range invalid.Fields {
 		got = append(got, f.Pointer)
 	}
-	want := []string{"/late_after_s", "/milestones/0/at", "/milestones/0/phase", "/objectives/0/percentile", "/phases/0/jobs/1", "/phases/1", "/phases/1/name"}
+	want := []string{"/late_after_s", "/milestones/0/at", "/milestones/0/phase", "/objectives/0/percentile", "/phases/0/jobs/1", "/phases/1", "/phases/1/name", "/regression/floor_s", "/regression/recent"}
 	slices.Sort(got)
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -27,6 +27,8 @@ type Settings struct {
 	// KeepDays is how many days after their creation pipelines are kept; 0: for
 	// ever.
 	KeepDays int `json:"keep_days,omitempty"`
+	// Regression is by which figures something got slower.
+	Regression RegressionRule `json:"regression,omitzero"`
 }
 
 // A Milestone is an instant of a pipeline: the first start or the last finish
@@ -67,9 +69,10 @@ const (
 	MaxPrice      = 1e6    // of a minute of a runner, in whatever money
 )
 
-// Kept are the settings without what stands with the project itself.
+// Kept are the settings without what stands with the project itself, and what
+// is as usual.
 func (s Settings) Kept() Settings {
-	s.DefaultBranch, s.Team = "", ""
+	s.DefaultBranch, s.Team, s.Regression = "", "", s.Regression.Own()
 	return s
 }
 
@@ -99,6 +102,11 @@ func (s Settings) Validate(server Definitions) error {
 	if l := s.LateAfterS; l != nil && (math.IsNaN(*l) || *l < 0 || *l > MaxLateAfter.Seconds()) {
 		v.bad("/late_after_s", "must be from 0 to 86400")
 		s.LateAfterS = nil
+	}
+	if invalid, ok := s.Regression.Validate().(*InvalidError); ok { //nolint:errorlint // it is not wrapped
+		for _, f := range invalid.Fields {
+			v.bad("/regression"+f.Pointer, f.Reason)
+		}
 	}
 	by := s.Definitions(server)
 	if invalid, ok := by.Validate().(*InvalidError); ok { //nolint:errorlint // it is not wrapped

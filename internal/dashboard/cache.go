@@ -142,7 +142,7 @@ func (d *Dashboard) cached(w http.ResponseWriter, r *http.Request, v *view, draw
 	if c, err := r.Cookie("theme"); err == nil {
 		theme = c.Value
 	}
-	key := strings.Join([]string{r.URL.RequestURI(), r.Host, theme, v.zone, v.dismissed.String(), strconv.FormatBool(d.mayChange(r)), d.Shell.around(r)}, "\x00")
+	key := strings.Join([]string{strconv.FormatInt(d.Store.Decided(), 10), r.URL.RequestURI(), r.Host, theme, v.zone, v.dismissed.String(), strconv.FormatBool(d.mayChange(r)), d.Shell.around(r)}, "\x00")
 	e, err := d.cache.get(r.Context(), key, d.Now, body)
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func definitions() []definition {
 		},
 		{
 			"finding", "Slower since",
-			"The median of the last three against the median of the 24 before: it must be a quarter and a minute more (a job: half a minute), and all three must be above. The chart's mark is where the rule says that it began. It is over when the median is back under ten percent.",
+			"The median of the last three against the median of the 24 before: it must be a quarter and a minute more (a job: half a minute), and all three must be above. The chart's mark is where the rule says that it began. It is over when the median is back under ten percent. The settings of a project may have other figures.",
 			"Pipelines that did not succeed.", "GET /api/v1/findings", "",
 		},
 		{

@@ -44,6 +44,7 @@ type settingsForm struct {
 	Was     string // what the settings were when the form was first shown
 	General []formField
 	Lists   []fieldList
+	Slower  []formField
 	Last    []formField
 	Metrics []string // to choose from
 	Wrong   []string // what has no field
@@ -67,14 +68,31 @@ func (f *settingsForm) layOut(q url.Values, s ci.Settings, server ci.Definitions
 		{Name: "keep_days", Label: "Keep pipelines for so many days", Hint: "Counted from their creation. Empty: for ever. Older ones are deleted for good, once an hour.", Number: true},
 		{Name: "late_after_s", Label: "Retries belong to the first pass for so many seconds", Hint: fmt.Sprintf("After it has ended. Empty: as the server has it, %s.", chart.Duration(server.LateAfter.Seconds())), Number: true},
 	}
-	for _, fields := range [][]formField{f.General, f.Last} {
-		for i := range fields {
-			fields[i].ID, fields[i].Value = "/"+fields[i].Name, q.Get(fields[i].Name)
+	f.Slower = slowerFields()
+	for prefix, all := range map[string][][]formField{"/": {f.General, f.Last}, "/regression/": {f.Slower}} {
+		for _, fields := range all {
+			for i := range fields {
+				fields[i].ID, fields[i].Value = prefix+fields[i].Name, q.Get(fields[i].Name)
+			}
 		}
 	}
 	f.Lists = []fieldList{phaseFields(q), milestoneFields(q, s.Definitions(server)), objectiveFields(q)}
 	for _, e := range wrong {
 		f.blame(e)
+	}
+}
+
+// slowerFields are the figures of the rule that says what got slower.
+func slowerFields() []formField {
+	usual := ci.UsualRegression()
+	return []formField{
+		{Name: "recent", Label: "The latest", Hint: fmt.Sprintf("So many values; their median is looked at. Empty: %d.", *usual.Recent), Number: true},
+		{Name: "baseline", Label: "Against the values before, up to", Hint: fmt.Sprintf("Their median is the baseline. Empty: %d.", *usual.Baseline), Number: true},
+		{Name: "least", Label: "But at least", Hint: fmt.Sprintf("Of fewer, nothing is said. Empty: %d.", *usual.Least), Number: true},
+		{Name: "rise", Label: "Slower is a rise by, in %", Hint: fmt.Sprintf("Of the baseline. Empty: %s.", percentOf(*usual.Rise)), Number: true},
+		{Name: "floor_s", Label: "And by, of a pipeline", Hint: fmt.Sprintf("Also of milestones and phases. Empty: %s.", chart.Duration(*usual.FloorS))},
+		{Name: "job_floor_s", Label: "And by, of a job", Hint: fmt.Sprintf("Also of steps. Empty: %s.", chart.Duration(*usual.JobFloorS))},
+		{Name: "clear", Label: "Over below a rise by, in %", Hint: fmt.Sprintf("Empty: %s.", percentOf(*usual.Clear)), Number: true},
 	}
 }
 
@@ -158,7 +176,7 @@ func (f *settingsForm) blame(e ci.FieldError) {
 		}
 		return false
 	}
-	if in(f.General) || in(f.Last) {
+	if in(f.General) || in(f.Slower) || in(f.Last) {
 		return
 	}
 	for i := range f.Lists {

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -31,6 +32,22 @@ func formOf(s ci.Settings, server ci.Definitions) url.Values {
 	if s.PricePerMinute != nil {
 		q.Set("price_per_minute", number(*s.PricePerMinute))
 	}
+	own := &s.Regression
+	for name, v := range map[string]*int{"recent": own.Recent, "baseline": own.Baseline, "least": own.Least} {
+		if v != nil {
+			q.Set(name, strconv.Itoa(*v))
+		}
+	}
+	for name, v := range map[string]*float64{"rise": own.Rise, "clear": own.Clear} {
+		if v != nil {
+			q.Set(name, percentOf(*v))
+		}
+	}
+	for name, v := range map[string]*float64{"floor_s": own.FloorS, "job_floor_s": own.JobFloorS} {
+		if v != nil {
+			q.Set(name, durationText(*v))
+		}
+	}
 	for _, p := range s.Definitions(server).Phases {
 		q.Add(namePhase, p.Name)
 		for name, list := range map[string][]string{nameStages: p.Stages, nameJobs: p.Jobs, nameNotJobs: p.NotJobs, nameSteps: p.Steps} {
@@ -49,6 +66,9 @@ func formOf(s ci.Settings, server ci.Definitions) url.Values {
 	}
 	return q
 }
+
+// percentOf is 25 for 0.25.
+func percentOf(share float64) string { return number(math.Round(share*1e8) / 1e6) }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
@@ -132,6 +152,7 @@ func settingsIn(q url.Values, server ci.Definitions) (ci.Settings, []ci.FieldErr
 			s.KeepDays = 0
 		}
 	}
+	s.Regression = regressionIn(text, bad)
 	at := func(name string, i int) string { return strings.TrimSpace(q[name][i]) }
 	phases := ci.Phases{}
 	for i := range q[namePhase] {
@@ -163,6 +184,40 @@ func settingsIn(q url.Values, server ci.Definitions) (ci.Settings, []ci.FieldErr
 		s.Objectives = append(s.Objectives, o)
 	}
 	return s, wrong
+}
+
+// regressionIn reads the figures of the rule that says what got slower.
+func regressionIn(text func(name string) string, bad func(pointer, reason string)) (r ci.RegressionRule) {
+	for name, at := range map[string]**int{"recent": &r.Recent, "baseline": &r.Baseline, "least": &r.Least} {
+		if said := text(name); said != "" {
+			n, err := strconv.Atoi(said)
+			if *at = &n; err != nil {
+				bad("/regression/"+name, "must be a whole number")
+				*at = nil
+			}
+		}
+	}
+	for name, at := range map[string]**float64{"rise": &r.Rise, "clear": &r.Clear} {
+		if said := strings.TrimSpace(strings.TrimSuffix(text(name), "%")); said != "" {
+			n, err := strconv.ParseFloat(said, 64)
+			n /= 100
+			if *at = &n; err != nil {
+				bad("/regression/"+name, "must be a number of percent, such as 25")
+				*at = nil
+			}
+		}
+	}
+	for name, at := range map[string]**float64{"floor_s": &r.FloorS, "job_floor_s": &r.JobFloorS} {
+		if said := text(name); said != "" {
+			d, err := lasting(said)
+			n := d.Seconds()
+			if *at = &n; err != nil {
+				bad("/regression/"+name, "must be a time, such as 1m or 30s")
+				*at = nil
+			}
+		}
+	}
+	return r.Own()
 }
 
 // durationText is a duration as lasting reads it.

@@ -19,6 +19,19 @@ type settingsPreview struct {
 	Figures    []previewFigure
 	Counted    int
 	Objectives []previewObjective
+	Slower     *previewSlower
+}
+
+// A previewSlower is when something would have been called slower.
+type previewSlower struct {
+	Sentence string
+	Alarms   []previewAlarm // the newest first
+	More     int
+}
+
+type previewAlarm struct {
+	Href, Day, What, From, To, Over string
+	IsNew                           bool // the rule in force does not find it
 }
 
 type previewJob struct {
@@ -80,11 +93,50 @@ func viewPreview(p *analytics.Preview, s ci.Settings, zone *time.Location) *sett
 	default:
 		out.Sentences = append(out.Sentences, fmt.Sprintf("%d jobs and steps change their phases.", moved))
 	}
+	out.Slower = viewSlower(p, zone)
 	for i := range p.Figures {
 		out.Figures = append(out.Figures, viewFigure(&p.Figures[i]))
 	}
 	for i := range p.Objectives {
 		out.Objectives = append(out.Objectives, viewObjective(&p.Objectives[i]))
+	}
+	return out
+}
+
+// previewAlarms is how many alarms a preview lists.
+const previewAlarms = 20
+
+func viewSlower(p *analytics.Preview, zone *time.Location) *previewSlower {
+	if p.Slower == nil {
+		return &previewSlower{Sentence: "The rule can't be tried on so many pipelines: that takes too long."}
+	}
+	out := &previewSlower{Sentence: p.Slower.Sentence}
+	type firing struct {
+		workflow, metric string
+		pipeline         int64
+	}
+	of := func(a *analytics.Alarm) firing { return firing{said(a.Workflow), a.Metric, a.FiredPipeline} }
+	known := map[firing]bool{}
+	for i := range p.InForce {
+		known[of(&p.InForce[i])] = true
+	}
+	if n := len(p.InForce); n != p.Slower.Fired {
+		out.Sentence += fmt.Sprintf(" The rule in force: %s.", plural(int64(n), "time"))
+	}
+	for i := len(p.Slower.Items) - 1; i >= 0; i-- {
+		if len(out.Alarms) == previewAlarms {
+			out.More = i + 1
+			break
+		}
+		a := &p.Slower.Items[i]
+		one := previewAlarm{
+			Href: pipelineHref(a.Project, a.FiredPipeline), Day: time.Time(a.FiredAt).In(zone).Format("2 Jan 2006"), What: metricWords(a.Metric),
+			From: chart.Duration(a.BaselineS), To: chart.Duration(a.RecentS), Over: "not over", IsNew: !known[of(a)],
+		}
+		if a.ClearedAt != nil {
+			one.Over = "until " + time.Time(*a.ClearedAt).In(zone).Format("2 Jan")
+		}
+		out.Alarms = append(out.Alarms, one)
 	}
 	return out
 }

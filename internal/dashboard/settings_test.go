@@ -85,6 +85,11 @@ func TestSettings(t *testing.T) {
 			t.Errorf("untouched settings are not the server's: %.3000s", body)
 		}
 
+		const slower = "Slower since "
+		if overview, _ := p.get(t, "/p/acme/shop", http.StatusOK); !strings.Contains(overview, slower) {
+			t.Error("nothing got slower that another rule could leave out")
+		}
+
 		q["jobs"][1] = "e2e:search"
 		body = p.send(t, q, "preview", http.StatusOK)
 		for _, want := range []string{"2 jobs and steps change their phases.", `<th scope="row">e2e:checkout</th><td>test</td><td><del>e2e</del> <ins>–</ins>`} {
@@ -115,8 +120,11 @@ func TestSettings(t *testing.T) {
 		q.Set("price_per_minute", "0.02")
 		q.Set("keep_days", "20")
 		q.Set("late_after_s", "30")
+		q.Set("rise", "100")
+		q.Set("recent", "3") // as usual, which is not kept
+		q.Set("job_floor_s", "3m")
 		body = p.send(t, q, "preview", http.StatusOK)
-		for _, want := range []string{"Time to e2e: p80 at most 5m 00s", "Time to end of e2e", "older than 20 days would be deleted for good.", "of them are of main."} {
+		for _, want := range []string{"Time to e2e: p80 at most 5m 00s", "Time to end of e2e", "older than 20 days would be deleted for good.", "of them are of main.", " in 90 days. The rule in force: "} {
 			if !strings.Contains(body, want) {
 				t.Errorf("the preview does not say %q", want)
 			}
@@ -127,6 +135,7 @@ func TestSettings(t *testing.T) {
 			Phases:     ci.Phases{ci.DefaultPhases()[0], {Name: "e2e", Stages: []string{"test", "e2e"}, Jobs: []string{"e2e:search"}, NotJobs: ci.DefaultPhases()[1].NotJobs}},
 			Milestones: []ci.Milestone{{Name: "tests are through", Phase: "e2e", At: "finish"}},
 			Objectives: []ci.Objective{{Metric: "time_to_e2e", Percentile: .8, MaxS: 300}},
+			Regression: ci.RegressionRule{Rise: new(1.0), JobFloorS: new(180.0)},
 		}
 		if diff := cmp.Diff(want, decided(t, s)); diff != "" {
 			t.Errorf("saved (-want +got):\n%s", diff)
@@ -136,8 +145,12 @@ func TestSettings(t *testing.T) {
 			t.Error("it is not said that the past follows")
 		}
 		for _, path := range []string{"/p/acme/shop", "/p/acme/shop/-/jobs", "/"} {
-			if page, _ := p.get(t, path, http.StatusOK); !strings.Contains(page, "still have the phases of before") {
+			page, _ := p.get(t, path, http.StatusOK)
+			if !strings.Contains(page, "still have the phases of before") {
 				t.Errorf("%s does not say that its figures are of both definitions", path)
+			}
+			if strings.Contains(page, slower) {
+				t.Errorf("%s goes by the rule of before", path)
 			}
 		}
 		p.send(t, inputs(t, body), "save", http.StatusSeeOther)
@@ -162,12 +175,17 @@ func TestWrongSettings(t *testing.T) {
 		p := serve(t, s, nil)
 		first, _ := p.get(t, settingsPath, http.StatusOK)
 		for id, change := range map[string]func(url.Values){
-			"/keep_days":          func(q url.Values) { q.Set("keep_days", "-1") },
-			"/late_after_s":       func(q url.Values) { q.Set("late_after_s", "an hour") },
-			"/price_per_minute":   func(q url.Values) { q.Set("price_per_minute", "NaN") },
-			"/phases/1/name":      func(q url.Values) { q["phase"][1] = "build" },
-			"/phases/0/jobs":      func(q url.Values) { q["jobs"][0] = strings.Repeat("x", 300) },
-			"/milestones/0/phase": func(q url.Values) { q["milestone"], q["at"], q["of"] = []string{"a"}, []string{"start"}, []string{"b"} },
+			"/keep_days":              func(q url.Values) { q.Set("keep_days", "-1") },
+			"/late_after_s":           func(q url.Values) { q.Set("late_after_s", "an hour") },
+			"/price_per_minute":       func(q url.Values) { q.Set("price_per_minute", "NaN") },
+			"/regression/recent":      func(q url.Values) { q.Set("recent", "0") },
+			"/regression/rise":        func(q url.Values) { q.Set("rise", "a quarter") },
+			"/regression/clear":       func(q url.Values) { q.Set("rise", "5") },
+			"/regression/least":       func(q url.Values) { q.Set("baseline", "4") },
+			"/regression/job_floor_s": func(q url.Values) { q.Set("job_floor_s", "8d") },
+			"/phases/1/name":          func(q url.Values) { q["phase"][1] = "build" },
+			"/phases/0/jobs":          func(q url.Values) { q["jobs"][0] = strings.Repeat("x", 300) },
+			"/milestones/0/phase":     func(q url.Values) { q["milestone"], q["at"], q["of"] = []string{"a"}, []string{"start"}, []string{"b"} },
 			"/objectives/0/metric": func(q url.Values) {
 				q["metric"], q["percentile"], q["max"] = []string{"time_to_x"}, []string{"0.5"}, []string{"1m"}
 			},

@@ -156,8 +156,13 @@ func (s *Store) SetSettings(ctx context.Context, p Project, settings ci.Settings
 	}
 	s.projects.forget(p.Name)
 	s.pending.forget()
+	s.decided.Add(1)
 	return nil
 }
+
+// Decided counts how often settings were saved here: what was made of them
+// before it changed is out of date.
+func (s *Store) Decided() int64 { return s.decided.Load() }
 
 // A derivedProject is a project and what its rows are derived by.
 type derivedProject struct {

@@ -88,6 +88,7 @@ type Store struct {
 	config      Config
 	engine      engine
 	db          *pools
+	decided     atomic.Int64            // how often settings were saved
 	byDefault   atomic.Pointer[inForce] // for projects without settings of their own
 	definitions sync.Map                // *inForce of other projects, by hash
 	opened      time.Time

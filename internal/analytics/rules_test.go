@@ -1,0 +1,138 @@
+package analytics_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
+)
+
+// saveSlowing stores pipelines of one job, four a day up to now, that took so
+// many seconds.
+func saveSlowing(t *testing.T, s *store.Store, project string, seconds []float64) {
+	t.Helper()
+	var all []ci.Report
+	for i, took := range seconds {
+		created := now.Add(time.Duration(i-len(seconds)) * 6 * time.Hour)
+		ended := created.Add(time.Duration(took * float64(time.Second)))
+		all = append(all, ci.Report{
+			Provider: "gitlab", Project: project, Source: ci.Webhook,
+			Pipeline: ci.Pipeline{ID: int64(i + 1), CreatedAt: created, FinishedAt: ended, UpdatedAt: ended, State: ci.Finished, Result: ci.Success, Ref: "main"},
+			Jobs:     []ci.Attempt{{ID: "1", Name: "e2e", Stage: "test", CreatedAt: created, StartedAt: created, FinishedAt: ended, State: ci.Finished, Result: ci.Success}},
+		})
+	}
+	saveAll(t, s, all)
+}
+
+func decide(t *testing.T, s *store.Store, name string, settings ci.Settings) store.Project {
+	t.Helper()
+	p, err := s.Project(t.Context(), name)
+	if err == nil {
+		err = s.SetSettings(t.Context(), p, settings)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// What got slower is judged by the figures of its own project, from the moment
+// when they are saved; others go on as they were.
+func TestEachProjectHasItsRule(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		for _, name := range []string{"acme/api", "acme/shop"} {
+			saveSlowing(t, s, name, append(repeat(30, 600), repeat(12, 690)...)) // 15 % and 90 s
+		}
+		a := analytics.New(analytics.Config{Store: s, Now: clock})
+		f := filter(t, "range=30d&ref=@all")
+		fires := func(asked ci.RegressionRule, want ...string) {
+			t.Helper()
+			got, err := a.Backtest(t.Context(), f, asked, "wall", "job_run:e2e")
+			if err != nil {
+				t.Fatal(err)
+			}
+			fired := []string{}
+			for _, i := range got.Items {
+				fired = append(fired, i.Project+" "+i.Metric)
+			}
+			if diff := cmp.Diff(append([]string{}, want...), fired); diff != "" {
+				t.Errorf("%+v fires (-want +got):\n%s", asked, diff)
+			}
+		}
+		found := func(want ...string) {
+			t.Helper()
+			changes, found, err := a.News(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			slower := []string{}
+			for _, i := range found.Items {
+				slower = append(slower, i.Project)
+			}
+			if diff := cmp.Diff(append([]string{}, want...), slower); diff != "" {
+				t.Errorf("slower are (-want +got):\n%s", diff)
+			}
+			for _, c := range changes.Items {
+				if is := len(c.Regressions) > 0; is != (len(want) > 0 && c.Project == want[0]) {
+					t.Errorf("%s of %s: slower is %t", c.Metric, c.Project, is)
+				}
+			}
+		}
+		found()
+		fires(ci.RegressionRule{})
+		fires(ci.RegressionRule{Rise: new(0.12), Clear: new(0.1)}, "acme/api wall", "acme/api job_run:e2e", "acme/shop wall", "acme/shop job_run:e2e")
+		mine := ci.RegressionRule{Rise: new(0.12)}
+		shop := decide(t, s, "acme/shop", ci.Settings{Regression: mine})
+		found("acme/shop")
+		fires(ci.RegressionRule{}, "acme/shop wall", "acme/shop job_run:e2e")
+		fires(ci.RegressionRule{JobFloorS: new(91.0)}, "acme/shop wall")
+		f.Projects = []string{"acme/shop"}
+		if got, err := a.Backtest(t.Context(), f, ci.RegressionRule{FloorS: new(61.0)}); err != nil || got.PipelineRule.Rise != 0.12 || got.PipelineRule.FloorS != 61 || got.JobRule.FloorS != 30 {
+			t.Errorf("the rule of one project is %+v of pipelines and %+v of jobs, %v", got.PipelineRule, got.JobRule, err)
+		}
+
+		p, err := a.Preview(t.Context(), shop, ci.Settings{DefaultBranch: "main"})
+		if err != nil || p.Slower.Fired != 0 || p.Slower.Sentence != "Would not have fired in 90 days." {
+			t.Errorf("pipelines of no branch are previewed: %+v, %v", p.Slower, err)
+		}
+		f.Projects = nil
+		decide(t, s, "acme/shop", ci.Settings{})
+		found()
+	})
+}
+
+// The preview of a rule says when it would have fired, and when that in force
+// does.
+func TestPreviewOfARule(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		saveSlowing(t, s, "acme/shop", repeat(1, 600))
+		shop := decide(t, s, "acme/shop", ci.Settings{DefaultBranch: "main"})
+		saveSlowing(t, s, "acme/shop", append(append(repeat(30, 600), repeat(12, 690)...), repeat(12, 900)...))
+		a := analytics.New(analytics.Config{Store: s, Now: clock})
+		p, err := a.Preview(t.Context(), shop, ci.Settings{Regression: ci.RegressionRule{Rise: new(0.12), JobFloorS: new(604800.0)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fired, inForce []string
+		for _, i := range p.Slower.Items {
+			fired = append(fired, i.Metric)
+		}
+		for _, i := range p.InForce {
+			inForce = append(inForce, i.Metric)
+		}
+		if strings.Join(fired, " ") != "wall e2e wall e2e" && strings.Join(fired, " ") != "e2e wall e2e wall" || p.Slower.Sentence != "Would have fired 4 times in 90 days." {
+			t.Errorf("would have fired for %v: %s", fired, p.Slower.Sentence)
+		}
+		if len(inForce) != 3 {
+			t.Errorf("the rule in force fires for %v, want wall, e2e and its job once each", inForce)
+		}
+	})
+}
