@@ -81,8 +81,11 @@ func judgement(c *analytics.Comparison) template.HTML {
 	if a.Gain.ChangeS < 0 {
 		verb, class = "faster", " better"
 	}
-	if i := a.Gain.Interval; i == nil || i.LowS <= 0 && i.HighS >= 0 {
+	switch i := a.Gain.Interval; {
+	case i == nil || i.LowS <= 0 && i.HighS >= 0:
 		verb, class = "not clearly different", " neither"
+	case isLittle(a.Gain.ChangeS, *a.BaseS):
+		verb, class = "a little "+verb, " neither"
 	}
 	w := &htmlWriter{}
 	w.f(`<aside class="finding%s" aria-label="Result"><div><p><b>B is %s.</b> The p50 went from %s to <b>%s</b> (%s)`, class, verb, chart.Duration(*a.BaseS), chart.Duration(*a.HeadS), chart.Signed(chart.Seconds, a.Gain.ChangeS))
@@ -148,9 +151,12 @@ func (d *Dashboard) jobDifferencesCard(ctx context.Context, v *view) (Card, erro
 	return c, nil
 }
 
-// changeClass is worse or better where the change is more than chance.
-func changeClass(g *analytics.Gain) string {
+// changeClass is worse or better where the change is more than chance, and no
+// little thing.
+func changeClass(g *analytics.Gain, base *analytics.Spread) string {
 	switch {
+	case base == nil || isLittle(g.ChangeS, base.P50S):
+		return ""
 	case g.Interval.LowS > 0:
 		return "worse"
 	case g.Interval.HighS < 0:
@@ -181,7 +187,7 @@ func (v *view) differences(head, fieldName string, all []analytics.Difference, b
 		if g := one.P50; g != nil {
 			change = Cell{chart.Signed(chart.Seconds, g.ChangeS), g.ChangeS}
 			if g.Interval != nil {
-				r.Change = changeClass(g)
+				r.Change = changeClass(g, one.Base)
 				interval = Cell{chart.Signed(chart.Seconds, g.Interval.LowS) + " to " + chart.Signed(chart.Seconds, g.Interval.HighS), fmt.Sprintf("%.3f..%.3f", g.Interval.LowS, g.Interval.HighS)}
 			}
 		}

@@ -95,42 +95,55 @@ func band(figure, elite, high, medium float64) string {
 	return "low"
 }
 
-// weeks draws one number a week, in parts; a value is NaN where there is none.
-func (d *Dashboard) weeks(ctx context.Context, v *view, c Card, keys []Sign, classes, fields []string, unit chart.Unit, values func(analytics.DORAWeek) []float64) (Card, error) {
+// A weekly card draws numbers of each week, in parts.
+type weekly struct {
+	id, title, question string
+	none                string // what it says where all are zero or none
+	unit                chart.Unit
+	parts               []weeklyPart
+}
+
+// A weeklyPart is one of them; its value is NaN where there is none.
+type weeklyPart struct {
+	name, class, field string
+	value              func(*analytics.DORAWeek) float64
+}
+
+func (d *Dashboard) weeks(ctx context.Context, v *view, of *weekly) (Card, error) {
+	c := Card{ID: of.id, Title: of.title, Question: of.question, Define: "dora"}
 	a, err := d.delivery(ctx, v)
 	if err != nil {
 		return c, err
 	}
-	c.Define, c.Legend = "dora", keys
-	picture := chart.Stack{ID: c.ID, Height: 224, Unit: unit, From: v.filter.Window.From, To: v.filter.Window.To, Location: v.filter.Zone, Keys: classes, XTicks: 4}
+	picture := chart.Stack{ID: c.ID, Height: 224, Unit: of.unit, From: v.filter.Window.From, To: v.filter.Window.To, Location: v.filter.Zone, XTicks: 4}
 	c.Table = Table{Columns: []Column{{"Week", "start", false}}}
-	for i, f := range fields {
-		c.Table.Columns = append(c.Table.Columns, Column{keys[i].Name, f, true})
+	names := make([]string, len(of.parts))
+	for i, p := range of.parts {
+		names[i], picture.Keys = p.name, append(picture.Keys, p.class)
+		c.Legend = append(c.Legend, sign("", "k-"+p.class, p.name))
+		c.Table.Columns = append(c.Table.Columns, Column{p.name, p.field, true})
 	}
 	any := false
-	for _, week := range a.Weeks {
-		from, to := time.Time(week.Start), time.Time(week.End)
-		all := values(week)
-		r := Row{From: stamp(from), To: stamp(to), Cells: []Cell{bucketCell(from, to, v.filter.Zone, to.After(d.Now()))}}
-		for i, f := range all {
-			if math.IsNaN(f) {
-				all[i], r.Cells = 0, append(r.Cells, Cell{"–", nil})
+	for w := range a.Weeks {
+		from, to := time.Time(a.Weeks[w].Start), time.Time(a.Weeks[w].End)
+		isOpen := to.After(d.Now())
+		bar := chart.Bar{From: from, To: to, Values: make([]float64, len(of.parts)), Open: isOpen}
+		r := Row{From: stamp(from), To: stamp(to), Cells: []Cell{bucketCell(from, to, v.filter.Zone, isOpen)}, Href: v.between(from, to, "ref", analytics.AnyRef)}
+		for i, p := range of.parts {
+			value := p.value(&a.Weeks[w])
+			if math.IsNaN(value) {
+				r.Cells = append(r.Cells, Cell{"–", nil})
 				continue
 			}
-			any = any || f > 0
-			r.Cells = append(r.Cells, Cell{unit.String(f), f})
+			any = any || value > 0
+			bar.Values[i] = value
+			r.Cells = append(r.Cells, Cell{of.unit.String(value), value})
 		}
-		picture.Bars = append(picture.Bars, chart.Bar{From: from, To: to, Values: all, Open: to.After(d.Now())})
-		r.Href = v.between(from, to, "ref", analytics.AnyRef)
-		c.Table.Rows = append(c.Table.Rows, r)
+		picture.Bars, c.Table.Rows = append(picture.Bars, bar), append(c.Table.Rows, r)
 	}
 	if !any {
-		c.Empty = &Empty{Text: "There is nothing to count in this time."}
+		c.Empty = &Empty{Text: of.none}
 		return c, nil
-	}
-	names := make([]string, len(keys))
-	for i, k := range keys {
-		names[i] = k.Name
 	}
 	c.Desc = picture.Describe(names)
 	c.Plots = []chart.Plot{picture.Plot()}
@@ -138,40 +151,41 @@ func (d *Dashboard) weeks(ctx context.Context, v *view, c Card, keys []Sign, cla
 }
 
 func (d *Dashboard) deploymentsCard(ctx context.Context, v *view) (Card, error) {
-	return d.weeks(ctx, v, Card{ID: "deployments", Title: "Deployments", Question: "How often do we deploy?"},
-		[]Sign{sign("", "k-passed", "succeeded"), sign("", "k-failed", "failed")}, []string{"passed", "failed"}, []string{"succeeded", "failed"}, chart.Count,
-		func(w analytics.DORAWeek) []float64 { return []float64{float64(w.Succeeded), float64(w.Failed)} })
+	return d.weeks(ctx, v, &weekly{"deployments", "Deployments", "How often do we deploy?", "Nothing was deployed to these environments in this time.", chart.Count, []weeklyPart{
+		{"succeeded", "passed", "succeeded", func(w *analytics.DORAWeek) float64 { return float64(w.Succeeded) }},
+		{"failed", "failed", "failed", func(w *analytics.DORAWeek) float64 { return float64(w.Failed) }},
+	}})
 }
 
 func (d *Dashboard) leadTimeCard(ctx context.Context, v *view) (Card, error) {
-	return d.weeks(ctx, v, Card{ID: "lead-time", Title: "Lead time", Question: "How long from a commit to its deployment?"},
-		[]Sign{sign("", "k-c2", "p50")}, []string{"c2"}, []string{"lead_time_p50_s"}, chart.Seconds,
-		func(w analytics.DORAWeek) []float64 { return []float64{p50(w.LeadTime)} })
-}
-
-func (d *Dashboard) recoveryCard(ctx context.Context, v *view) (Card, error) {
-	return d.weeks(ctx, v, Card{ID: "recovery", Title: "Time to recover", Question: "How long from a failed deployment to the next that succeeds?"},
-		[]Sign{sign("", "k-c2", "p50")}, []string{"c2"}, []string{"recovery_time_p50_s"}, chart.Seconds,
-		func(w analytics.DORAWeek) []float64 { return []float64{p50(w.Recovery)} })
-}
-
-// p50 of what may not be known is NaN then.
-func p50(p *analytics.Spread) float64 {
-	if p == nil {
-		return math.NaN()
-	}
-	return p.P50S
+	return d.weeks(ctx, v, &weekly{"lead-time", "Lead time", "How long from a commit to its deployment?", "No deployment of this time succeeded.", chart.Seconds, []weeklyPart{
+		{"p50", "c2", "lead_time_p50_s", func(w *analytics.DORAWeek) float64 { return p50(w.LeadTime) }},
+	}})
 }
 
 func (d *Dashboard) failuresCard(ctx context.Context, v *view) (Card, error) {
-	return d.weeks(ctx, v, Card{ID: "failures", Title: "Change failure rate", Question: "How many deployments fail?"},
-		[]Sign{sign("", "k-failed", "failed")}, []string{"failed"}, []string{"change_failure_percent"}, chart.Percent,
-		func(w analytics.DORAWeek) []float64 {
+	return d.weeks(ctx, v, &weekly{"failures", "Change failure rate", "How many deployments fail?", "No deployment of this time failed.", chart.Percent, []weeklyPart{
+		{"failed", "failed", "change_failure_percent", func(w *analytics.DORAWeek) float64 {
 			if w.Deployments == 0 {
-				return []float64{math.NaN()}
+				return math.NaN()
 			}
-			return []float64{w.FailureRate * 100}
-		})
+			return w.FailureRate * 100
+		}},
+	}})
+}
+
+func (d *Dashboard) recoveryCard(ctx context.Context, v *view) (Card, error) {
+	return d.weeks(ctx, v, &weekly{"recovery", "Time to recover", "How long from a failed deployment to the next that succeeds?", "No failed deployment was followed by one that succeeded in this time.", chart.Seconds, []weeklyPart{
+		{"p50", "c2", "recovery_time_p50_s", func(w *analytics.DORAWeek) float64 { return p50(w.Recovery) }},
+	}})
+}
+
+// p50 is NaN of what is not known.
+func p50(s *analytics.Spread) float64 {
+	if s == nil {
+		return math.NaN()
+	}
+	return s.P50S
 }
 
 const shownDeployments = 50

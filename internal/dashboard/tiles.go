@@ -31,8 +31,12 @@ func ratio(now, before float64, enough bool) delta {
 		return delta{}
 	}
 	d := (now - before) / before * 100
-	return judged(d, signedPercent(d), true, enough && math.Abs(d) >= 4)
+	return judged(d, signedPercent(d), true, enough && !isLittle(now-before, before))
 }
+
+// isLittle is of a change of less than 4 %, which is never painted as better or
+// worse.
+func isLittle(change, before float64) bool { return math.Abs(change) < .04*before }
 
 // points is the change of a percentage, in points.
 func points(now, before float64, lowerIsBetter, enough bool) delta {
