@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
@@ -17,6 +18,11 @@ import (
 // jobPage shows one job over time.
 func (d *Dashboard) jobPage(ctx context.Context, v *view, job string) (string, *Page, error) {
 	v.filter.Jobs = []string{job}
+	// What is asked most is asked beside each other, from the start.
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { d.jobMark(ctx, v) })
+	wg.Go(func() { _, _ = d.stats(ctx, v, "job_run:"+job) }) // who shows it asks again
 	runs, err := d.jobRuns(ctx, v)
 	if err != nil {
 		return "", nil, err
@@ -34,7 +40,7 @@ func (d *Dashboard) jobPage(ctx context.Context, v *view, job string) (string, *
 		return "board", p, nil
 	}
 	b.Filters.CSV = csvHref(v.dataHref("job-runs"))
-	b.Tiles = d.jobTiles(ctx, v, runs)
+	wg.Go(func() { b.Tiles = d.jobTiles(ctx, v, runs) })
 	b.Rows = d.fill(ctx, v, p, []string{"wide job-duration", "job-swarm"}, []string{"job-parts", "job-queue", "job-histogram"}, []string{"job-runners", "job-branches"}, []string{"job-outcomes", "job-reasons"}, []string{"job-flaky"}, []string{"job-runs"})
 	return "board", p, nil
 }
