@@ -65,23 +65,27 @@ func TestZoomAndBack(t *testing.T) {
 	}
 }
 
-// A dot is one pipeline, and leads to it.
+// A dot is one pipeline, and leads to it: also the last of many.
 func TestDotLeadsToItsPipeline(t *testing.T) {
 	t.Parallel()
 	s := onDemo(t)
 	p := open(t, desk)
-	p.visit(s.overview())
-	at := value[[2]float64](p, `(() => {
-		const [x, y] = document.querySelector('#duration path[data-kind=failed]').getAttribute('d').split('M').at(-1).replace('h0', '').split(' ').map(Number);
-		const box = document.querySelector('#duration .area').getBoundingClientRect();
-		return [box.x + x / 1000 * box.width, box.y + y];
-	})()`)
-	p.do(
-		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1], chromedp.ButtonNone),
-		chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, at[0], at[1], chromedp.ButtonLeft, chromedp.ClickCount(1)),
-		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, at[0], at[1], chromedp.ButtonLeft, chromedp.ClickCount(1)),
-	)
-	p.wait(`document.querySelector('h1').textContent.startsWith('Pipeline #') && document.querySelector('h1').parentElement.parentElement.innerText.includes('failed')`)
+	for card, page := range map[string]string{"duration": s.overview(), "job-swarm": s.overview() + "/-/jobs/" + s.planted.Job} {
+		p.visit(page)
+		at := value[[2]float64](p, `(() => {
+			const area = document.querySelector('#`+card+` .area');
+			area.scrollIntoView({block: 'center'});
+			const [x, y] = [...area.querySelectorAll('path[data-ids]')].at(-1).getAttribute('d').split('M').at(-1).replace('h0', '').split(' ').map(Number);
+			const box = area.getBoundingClientRect();
+			return [box.x + x / 1000 * box.width, box.y + y];
+		})()`)
+		p.do(
+			chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1], chromedp.ButtonNone),
+			chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, at[0], at[1], chromedp.ButtonLeft, chromedp.ClickCount(1)),
+			chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, at[0], at[1], chromedp.ButtonLeft, chromedp.ClickCount(1)),
+		)
+		p.wait(`document.querySelector('h1').textContent.startsWith('Pipeline #')`)
+	}
 }
 
 // With the arrow keys one hears what is in the table, row by row, of a chart

@@ -129,6 +129,17 @@ func (p *pen) lift() { p.down = false }
 
 func (p *pen) dot(x, y float64) { p.b.WriteString("M" + num(x) + " " + num(y) + "h0") }
 
+// dataIDs are the pipelines of dots in the order in which these were drawn, each
+// as what it is more than the one before: there are hundreds, most of them near
+// each other.
+func dataIDs(all []int64) string {
+	differences, last := make([]string, len(all)), int64(0)
+	for i, id := range all {
+		differences[i], last = strconv.FormatInt(id-last, 10), id
+	}
+	return strings.Join(differences, " ")
+}
+
 func (p *pen) close() {
 	if p.down {
 		p.b.WriteString("Z")

@@ -3,8 +3,6 @@ package chart
 import (
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -204,8 +202,7 @@ func (c Fan) between(f frame, few *pen) {
 const fewDots = 60
 
 // dots draws one path a kind; the page's script finds a dot's pipeline by
-// data-ids, which are in the order of the dots, each as what it is more than the
-// one before. There are hundreds of dots, so all of this is as short as can be.
+// data-ids.
 func (c Fan) dots(w *writer, f frame) {
 	size := ""
 	if len(c.Dots) <= fewDots {
@@ -213,18 +210,16 @@ func (c Fan) dots(w *writer, f frame) {
 	}
 	for _, kind := range dotKinds() {
 		var p pen
-		var ids []string
-		last := int64(0)
+		var ids []int64
 		for _, d := range c.Dots {
 			if d.Kind != kind || !finite(d.Value) || !f.span.within(d.At) {
 				continue
 			}
 			p.dot(f.x(d.At), math.Round(f.y(d.Value)))
-			ids = append(ids, strconv.FormatInt(d.ID-last, 10))
-			last = d.ID
+			ids = append(ids, d.ID)
 		}
 		if len(ids) > 0 {
-			w.f(`<path d="%s" class="dots d-%s%s" data-kind="%s" data-ids="%s"/>`, p.b.String(), kind, size, kind, strings.Join(ids, " "))
+			w.f(`<path d="%s" class="dots d-%s%s" data-kind="%s" data-ids="%s"/>`, p.b.String(), kind, size, kind, dataIDs(ids))
 		}
 	}
 }

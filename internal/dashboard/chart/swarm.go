@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // A Swarm is one row of a [Beeswarm].
@@ -108,7 +106,7 @@ func (r Swarm) draw(w *writer, s scale, i int) {
 	var p pen
 	type place struct{ x, y float64 }
 	var placed []place
-	var ids []string
+	var ids []int64
 	for _, one := range r.kept() {
 		at := place{s.of(one.Value) * swarmWidth, 0}
 		for try := range 13 {
@@ -129,13 +127,13 @@ func (r Swarm) draw(w *writer, s scale, i int) {
 		}
 		placed = append(placed, at)
 		p.dot(s.of(one.Value)*1000, center+at.y)
-		ids = append(ids, strconv.FormatInt(one.ID, 10))
+		ids = append(ids, one.ID)
 	}
 	if len(placed) == 0 {
 		return
 	}
 	w.link(r.Href, func(w *writer) {
-		w.f(`<path d="%s" class="dots sw%d" data-kind="%s" data-ids="%s"><title>%s</title></path>`, p.b.String(), i, esc(r.Name), strings.Join(ids, " "), esc(r.Name))
+		w.f(`<path d="%s" class="dots sw%d" data-kind="%s" data-ids="%s"><title>%s</title></path>`, p.b.String(), i, esc(r.Name), dataIDs(ids), esc(r.Name))
 	})
 	for _, q := range []struct {
 		v     float64

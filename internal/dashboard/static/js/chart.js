@@ -53,7 +53,10 @@ export function charts(where) {
  */
 function swarm(area) {
   const dots = findDots(area);
-  for (const title of area.querySelectorAll('title')) title.remove(); // the tip says more
+  for (const title of area.querySelectorAll('title')) { // the tip says more, but a link keeps its name
+    title.closest('a')?.setAttribute('aria-label', title.textContent);
+    title.remove();
+  }
   area.addEventListener('pointermove', (e) => {
     const dot = dots(e);
     area.classList.toggle('links', !!dot);
