@@ -34,9 +34,9 @@ func ratio(now, before float64, enough bool) delta {
 	return judged(d, signedPercent(d), true, enough && !isLittle(now-before, before))
 }
 
-// isLittle is of a change of less than 4 %, which is never painted as better or
-// worse.
-func isLittle(change, before float64) bool { return math.Abs(change) < .04*before }
+// isLittle is of a change of less than 4 % or a second, which is never painted
+// as better or worse.
+func isLittle(change, before float64) bool { return math.Abs(change) < max(.04*before, 1) }
 
 // points is the change of a percentage, in points.
 func points(now, before float64, lowerIsBetter, enough bool) delta {
