@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"math/big"
+	"math/bits"
 	"slices"
 )
 
@@ -26,6 +27,7 @@ type part struct{ kind, job string }
 type side struct {
 	pipelines int64
 	wallMS    int64
+	squares   squares // of the wall times
 	parts     map[part]int64
 }
 
@@ -37,7 +39,10 @@ type Attribution struct {
 	BeforeS         float64 `json:"before_s"` // the mean
 	AfterS          float64 `json:"after_s"`
 	TotalS          float64 `json:"total_s"` // after minus before
-	Parts           []Share `json:"parts"`   // the largest first, by size without sign
+	// Interval is that of TotalS, with 95 % confidence; null where a side has less
+	// than five pipelines.
+	Interval *SecondsInterval `json:"interval"`
+	Parts    []Share          `json:"parts"` // the largest first, by size without sign
 }
 
 // A Share is what one part adds to a change.
@@ -60,6 +65,10 @@ func attribute(before, after side) *Attribution {
 		BeforeS: meanS(before.wallMS, before.pipelines), AfterS: meanS(after.wallMS, after.pipelines),
 		TotalS: seconds(meanChange(before, after, before.wallMS, after.wallMS)), Parts: []Share{},
 	}
+	if min(before.pipelines, after.pipelines) >= fewValues {
+		half := normal95 * math.Sqrt(before.meanError()+after.meanError())
+		a.Interval = &SecondsInterval{a.TotalS - half, a.TotalS + half}
+	}
 	known := maps.Clone(before.parts)
 	maps.Copy(known, after.parts)
 	for p := range known {
@@ -77,6 +86,27 @@ func attribute(before, after side) *Attribution {
 	})
 	return a
 }
+
+// meanError is the square of the standard error of the mean wall time, in
+// seconds, as meanError has it of values.
+func (s *side) meanError() float64 {
+	n := float64(s.pipelines)
+	mean := float64(s.wallMS) / n
+	return max(0, s.squares.float()/n-mean*mean) / (n - 1) / 1e6
+}
+
+// squares is an exact sum of squares of numbers that are not negative, whatever
+// their order.
+type squares struct{ high, low uint64 }
+
+func (s *squares) add(n int64) {
+	high, low := bits.Mul64(uint64(n), uint64(n))
+	var carry uint64
+	s.low, carry = bits.Add64(s.low, low, 0)
+	s.high += high + carry
+}
+
+func (s *squares) float() float64 { return math.Ldexp(float64(s.high), 64) + float64(s.low) }
 
 // meanChange is the exact difference of two means, in milliseconds: of whole
 // numbers, so that what sums on each side sums in the difference.

@@ -70,7 +70,7 @@ type PartsSide struct {
 }
 
 func (s PartsSide) inside() side {
-	in := side{s.Pipelines, s.WallMS, map[part]int64{}}
+	in := side{pipelines: s.Pipelines, wallMS: s.WallMS, parts: map[part]int64{}}
 	for k, ms := range s.Parts {
 		in.parts[part{k[0], k[1]}] = ms
 	}

@@ -55,6 +55,50 @@ func (c *compared) window(ctx context.Context, read *store.Reading, p *picker) (
 	return w, err
 }
 
+// Attribution says which part made the mean wall time of the head's pipelines
+// another than that of the base's, as Compare does; nil where a side has none
+// whose critical path is known.
+func (a *Analytics) Attribution(ctx context.Context, base, head Filter) (*Attribution, error) {
+	var sides [2]side
+	err := a.store.Read(ctx, func(ctx context.Context, read *store.Reading) error {
+		for i, f := range []*Filter{&base, &head} {
+			found, err := projects(ctx, read, f)
+			if err == nil {
+				sides[i], err = a.scope(f, found).walked(ctx, read)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return attribute(sides[0], sides[1]), err
+}
+
+// walked is the side of the newest pipelines.
+func (s *scope) walked(ctx context.Context, read *store.Reading) (side, error) {
+	p, err := s.picker(ctx, read, s.Window, ResultOK)
+	var w Window
+	if err == nil {
+		w, err = new(compared).window(ctx, read, p)
+	}
+	paths, sum := newPaths(), walked{}
+	var parts []stretch
+	if err == nil {
+		err = s.days(ctx, read, func(v *sieve) error {
+			paths.day(v)
+			for i, wall := range v.Pipelines.Wall {
+				if v.isWalked(w, i) {
+					parts = paths.walk(v, i, parts[:0])
+					sum.add(wall, parts)
+				}
+			}
+			return nil
+		}, w)
+	}
+	return paths.side(&sum), err
+}
+
 // readDays takes how long pipelines took, by what, and how long their jobs ran.
 func (c *compared) readDays(ctx context.Context, read *store.Reading, s *scope, w Window) error {
 	paths, sum := newPaths(), walked{}

@@ -90,6 +90,7 @@ func (v *sieve) isWalked(w Window, pipeline int) bool {
 // A walked side sums up walks.
 type walked struct {
 	pipelines, wallMS int64
+	squares           squares
 	parts             []int64
 	seen              []bool
 }
@@ -106,6 +107,7 @@ func (s *walked) add(wallMS int64, parts []stretch) {
 	}
 	s.pipelines++
 	s.wallMS += wallMS
+	s.squares.add(wallMS)
 	for _, one := range parts {
 		for len(s.parts) <= one.part {
 			s.parts, s.seen = append(s.parts, 0), append(s.seen, false)
@@ -117,7 +119,7 @@ func (s *walked) add(wallMS int64, parts []stretch) {
 
 // side is the same by the parts themselves.
 func (p *paths) side(s *walked) side {
-	all := side{s.pipelines, s.wallMS, map[part]int64{}}
+	all := side{s.pipelines, s.wallMS, s.squares, map[part]int64{}}
 	for i, ms := range s.parts {
 		if s.seen[i] {
 			all.parts[p.parts[i]] = ms

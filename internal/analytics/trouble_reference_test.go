@@ -371,6 +371,14 @@ func TestCompareAgreesWithTheSlowWay(t *testing.T) {
 		}
 		w.checkAttribution(t, "compare ", got.Attribution, func(r *runRow) bool { return r.in(&base, false) || r.in(&f, false) },
 			base.Window.From.UnixMilli(), f.Window.From.UnixMilli(), f.Window.To.UnixMilli())
+		alone, err := w.analytics.Attribution(t.Context(), base, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "attribution alone", got.Attribution, alone)
+		wall := got.Metrics[slices.IndexFunc(got.Metrics, func(d analytics.Difference) bool { return d.Metric == "wall" })]
+		agree(t, "pipelines with a path", []int{int(alone.PipelinesBefore), int(alone.PipelinesAfter)}, []int{wall.Base.Count, wall.Head.Count})
+		equal(t, "interval", wall.Mean.Interval, alone.Interval)
 	})
 }
 

@@ -293,43 +293,57 @@ func (d *Dashboard) whatChangedCard(ctx context.Context, v *view) (Card, error) 
 	if err != nil {
 		return c, err
 	}
-	attributed(&c, v, a.Attribution)
+	attributed(&c, v, a.Attribution, "#job-differences")
 	return c, nil
 }
 
 // shownParts is how many parts a picture has; the rest are one.
 const shownParts = 8
 
-// attributed fills a card with an attribution.
-func attributed(c *Card, v *view, a *analytics.Attribution) {
+// attributed fills a card with an attribution. What is not shown by itself leads
+// to the rest.
+func attributed(c *Card, v *view, a *analytics.Attribution, rest string) {
 	if a == nil || len(a.Parts) == 0 {
 		c.Empty = &Empty{Text: "There is no critical path on both sides to compare."}
 		return
 	}
 	picture := chart.Contrib{ID: c.ID}
 	c.Table = Table{Columns: []Column{{"Part", "part", false}, {"Before", "before_s", true}, {"After", "after_s", true}, {"Change", "change_s", true}}}
-	rest, others, least := 0.0, 0, leastPart(a.Parts)
+	others, count, least := 0.0, 0, leastPart(a.Parts)
 	for _, s := range a.Parts {
-		name, href := partName(s), ""
-		if job := said(s.Job); job != "" {
-			href = v.jobHref(v.project.Name, job)
-		}
+		name, href := partName(s), v.partHref(s)
 		if len(picture.Parts) < shownParts && math.Abs(s.ChangeS) >= least {
 			picture.Parts = append(picture.Parts, chart.Part{Name: name, Delta: s.ChangeS, Href: href})
 		} else {
-			rest += s.ChangeS
-			others++
+			others += s.ChangeS
+			count++
 		}
 		c.Table.Rows = append(c.Table.Rows, Row{Href: href, Cells: []Cell{textCell(name), {chart.Duration(s.BeforeS), s.BeforeS}, {chart.Duration(s.AfterS), s.AfterS}, {chart.Signed(chart.Seconds, s.ChangeS), s.ChangeS}}})
 	}
-	if others > 0 {
-		picture.Parts = append(picture.Parts, chart.Part{Name: plural(int64(others), "other part"), Delta: rest})
+	if count > 0 {
+		picture.Parts = append(picture.Parts, chart.Part{Name: plural(int64(count), "other part"), Delta: others, Href: rest})
 	}
 	w := &htmlWriter{}
-	w.f(`Mean wall time <b>%s</b>, from %s to %s. The parts add up exactly: time is counted only on each pipeline's critical path.`, chart.Signed(chart.Seconds, a.TotalS), chart.Duration(a.BeforeS), chart.Duration(a.AfterS))
+	w.f(`Mean wall time <b>%s</b>, from %s to %s`, chart.Signed(chart.Seconds, a.TotalS), chart.Duration(a.BeforeS), chart.Duration(a.AfterS))
+	if i := a.Interval; i != nil {
+		w.f(`, with 95 %% confidence between %s and %s`, chart.Signed(chart.Seconds, i.LowS), chart.Signed(chart.Seconds, i.HighS))
+		if i.LowS <= 0 && i.HighS >= 0 {
+			w.f(`: <b>that may be chance</b>`)
+		}
+	}
+	w.f(`. The parts add up exactly: time is counted only on each pipeline's critical path.`)
 	c.Note = w.html()
 	c.Desc = picture.Describe()
 	c.Plots = []chart.Plot{picture.Plot()}
+}
+
+// partHref is where a part leads: to its job, or to the pipelines of the time
+// that had some of it.
+func (v *view) partHref(s analytics.Share) string {
+	if job := said(s.Job); job != "" {
+		return v.jobHref(v.project.Name, job)
+	}
+	return v.tookHref(v.filter, s.Part, new(.001), nil)
 }
 
 // leastPart is the smallest change that a picture shows by itself: beside the

@@ -191,7 +191,7 @@ func (d *Dashboard) jobSwarmCard(ctx context.Context, v *view) (Card, error) {
 		middle = m.At
 	}
 	sides := sidesOf(runs, middle)
-	picture := v.swarmOf("job-swarm", v.job(), middle, sides)
+	picture, drawn := v.swarmOf("job-swarm", v.job(), middle, sides, maxSwarm)
 	c.Table = Table{Columns: []Column{{"Side", "side", false}, {"Attempts", "count", true}, {"p50", "p50_s", true}, {"p95", "p95_s", true}}}
 	for i, r := range picture.Rows {
 		c.Table.Rows = append(c.Table.Rows, Row{Href: r.Href, Cells: []Cell{textCell(r.Name), countCell(int64(len(sides[i]))), nanCell(r.P50), nanCell(r.P95)}})
@@ -201,14 +201,15 @@ func (d *Dashboard) jobSwarmCard(ctx context.Context, v *view) (Card, error) {
 		return c, nil
 	}
 	c.Pipelines = v.pipelinesBase()
-	c.Note = template.HTML(template.HTMLEscapeString("Every attempt that passed, before and after " + middle.In(v.filter.Zone).Format("2 Jan 15:04") + ". Thick line: p50, thin line: p95.")) //nolint:gosec // escaped
+	c.Note = template.HTML(template.HTMLEscapeString(drawn + " that passed, before and after " + middle.In(v.filter.Zone).Format("2 Jan 15:04") + ". Thick line: p50, thin line: p95.")) //nolint:gosec // escaped
 	c.Desc = fmt.Sprintf("Before, the p50 was %s; after, %s.", chart.Duration(picture.Rows[0].P50), chart.Duration(picture.Rows[1].P50))
 	c.Plots = []chart.Plot{picture.Plot()}
 	return c, nil
 }
 
-// maxSwarm is how many attempts of a side are drawn.
-const maxSwarm = 300
+// maxSwarm is how many attempts of a side are drawn, and where much else is on
+// the page.
+const maxSwarm, fewSwarm = 300, 80
 
 // sidesOf are the attempts that passed, before and after.
 func sidesOf(runs *analytics.JobRuns, middle time.Time) (sides [2][]chart.Single) {
@@ -221,21 +222,27 @@ func sidesOf(runs *analytics.JobRuns, middle time.Time) (sides [2][]chart.Single
 		if !time.Time(r.CreatedAt).Before(middle) {
 			side = 1
 		}
-		if len(sides[side]) < maxSwarm {
-			sides[side] = append(sides[side], chart.Single{Value: *r.RunS, ID: r.PipelineID})
-		}
+		sides[side] = append(sides[side], chart.Single{Value: *r.RunS, ID: r.PipelineID})
 	}
 	return sides
 }
 
-// swarmOf draws the sides of a job; each leads to its pipelines.
-func (v *view) swarmOf(id, job string, middle time.Time, sides [2][]chart.Single) chart.Beeswarm {
-	picture := chart.Beeswarm{ID: id}
+// swarmOf draws the sides of a job, of each at most so many attempts, and says
+// which; each side leads to its pipelines.
+func (v *view) swarmOf(id, job string, middle time.Time, sides [2][]chart.Single, most int) (picture chart.Beeswarm, drawn string) {
+	picture, drawn = chart.Beeswarm{ID: id}, "Every attempt"
 	for i, name := range []string{"before", "after"} {
-		row := chart.Swarm{Name: name, Points: sides[i]}
+		row := chart.Swarm{Name: name}
+		step := (len(sides[i]) + most - 1) / most
+		if step > 1 {
+			drawn = "Some of the attempts"
+		}
 		var seconds []float64
-		for _, one := range sides[i] {
+		for k, one := range sides[i] {
 			seconds = append(seconds, one.Value)
+			if k%step == 0 {
+				row.Points = append(row.Points, one)
+			}
 		}
 		row.P50, row.P95 = percentile(seconds, .5), percentile(seconds, .95)
 		if len(seconds) > 0 {
@@ -247,7 +254,7 @@ func (v *view) swarmOf(id, job string, middle time.Time, sides [2][]chart.Single
 		}
 		picture.Rows = append(picture.Rows, row)
 	}
-	return picture
+	return picture, drawn
 }
 
 // percentile interpolates as PERCENTILE_CONT does; NaN of nothing.

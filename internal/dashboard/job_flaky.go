@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
@@ -51,18 +52,19 @@ func (v *view) flakyCommitRow(f *analytics.FlakyCommit) Row {
 		row.Href = pipelineHref(f.Project, f.Attempts[0].PipelineID)
 		head.Text = "#" + strconv.FormatInt(f.Attempts[0].PipelineID, 10)
 	}
-	strip := ""
+	var strip strings.Builder
 	for _, a := range f.Attempts {
 		sign := "P"
 		if a.Outcome == analytics.Failed {
 			sign = "F"
 		}
-		strip += sign
+		strip.WriteString(sign)
 		row.Letters = append(row.Letters, letter{sign, pipelineHref(f.Project, a.PipelineID), fmt.Sprintf("#%d, attempt %d", a.PipelineID, a.Attempt)})
 	}
 	row.Cells = []Cell{
-		head, textCell(said(f.Ref)), textCell(strip),
-		{chart.Duration(f.RunnerS), f.RunnerS}, {chart.Duration(f.AddedWallS), f.AddedWallS},
+		head, textCell(said(f.Ref)), textCell(strip.String()),
+		{chart.Duration(f.RunnerS), f.RunnerS},
+		{chart.Duration(f.AddedWallS), f.AddedWallS},
 		timeCell(time.Time(f.FirstAt), v.filter.Zone), timeCell(time.Time(f.LastAt), v.filter.Zone),
 	}
 	return row

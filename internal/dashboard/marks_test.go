@@ -94,3 +94,42 @@ func (p *site) testListsByLength(t *testing.T) {
 		}
 	}
 }
+
+// card is a card of a page, as text without tags.
+func (p *site) card(t *testing.T, path, card string) string {
+	t.Helper()
+	body, _ := p.get(t, path, http.StatusOK)
+	_, body, found := strings.Cut(body, `id="`+card+`"`)
+	if !found {
+		t.Fatalf("%s has no card %s", path, card)
+	}
+	body, _, _ = strings.Cut(body, "</figure>")
+	return html.UnescapeString(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(body, ""))
+}
+
+// Where nothing got lastingly slower, what changed since the time before is
+// shown, and whether it may be chance; where there is too little, that is said.
+func (p *site) testWhatChanged(t *testing.T) {
+	t.Helper()
+	const calm = "/p/acme/orders-api"
+	for query, want := range map[string]string{
+		"?range=7d": "did not get lastingly slower. This is against 12 Nov to 18 Nov. Mean wall time ",
+		"?from=2026-11-24T10:00:00Z&to=2026-11-24T16:00:00Z&vs=2026-11-23T10:00:00Z..2026-11-23T12:00:00Z": "Too few to tell what changed: ",
+		"?from=2026-11-24T10:00:00Z&to=2026-11-24T16:00:00Z&vs=2026-01-01..2026-01-02":                     "there is nothing to compare",
+		"?range=7d&vs=none": "there is no other time to compare it with",
+	} {
+		if text := p.card(t, calm+query, "what-slowed"); !strings.Contains(text, want) {
+			t.Errorf("%s says %s, want %q", query, text, want)
+		}
+	}
+	if text := p.card(t, calm+"?range=7d", "what-slowed"); !strings.Contains(text, "with 95 % confidence between") || !strings.Contains(text, "that may be chance") {
+		t.Errorf("nothing was planted in this project, and its card does not say that it may be chance: %s", text)
+	}
+	if text := p.card(t, "/p/"+p.planted.Project+"/-/compare?range=7d", "what-changed"); strings.Contains(text, "that may be chance") {
+		t.Errorf("what was planted may be chance: %s", text)
+	}
+	rows := p.linked(t, calm+"?range=7d", "what-slowed")
+	if len(rows) < 5 {
+		t.Errorf("only %d parts lead somewhere", len(rows))
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -166,7 +167,7 @@ func (d *Dashboard) overviewTiles(ctx context.Context, v *view) (all []Tile) {
 }
 
 // whatSlowedCard splits the slow-down that was found over the jobs, and shows
-// every attempt of the one that did most.
+// the attempts of the one that did most.
 func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
 	c := Card{ID: "what-slowed", Title: "What changed", Question: "Which job did it?", Define: "attribution"}
 	news, err := d.news(ctx, v)
@@ -183,26 +184,49 @@ func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
 	}
 	c.Links = []Link{{"Compare", v.href("compare")}}
 	if worst == nil {
-		c.Empty = &Empty{Text: d.notSlower(ctx, v), Links: []Link{{"Compare with the period before", v.href("compare")}}}
-		return c, nil
+		return c, d.sinceBefore(ctx, v, &c)
 	}
-	attributed(&c, v, worst.Attribution)
+	attributed(&c, v, worst.Attribution, v.href("compare"))
 	if len(worst.Attribution.Parts) > 0 && len(c.Plots) > 0 {
 		d.addSwarm(ctx, v, &c, said(worst.Attribution.Parts[0].Job), time.Time(worst.SinceAt))
 	}
 	return c, nil
 }
 
-// notSlower says that nothing was found, and whether there was enough to find
-// something in.
-func (d *Dashboard) notSlower(ctx context.Context, v *view) string {
-	if a, err := d.stats(ctx, v, "active"); err == nil && a.Summary.Count < enough {
-		return plural(a.Summary.Count, "pipeline") + " that passed: too few to tell whether it got slower."
+// sinceBefore fills the card of a time in which nothing got lastingly slower
+// with what is different from the time before.
+func (d *Dashboard) sinceBefore(ctx context.Context, v *view, c *Card) error {
+	if v.filter.Versus.IsZero() {
+		c.Empty = &Empty{Text: "The pipeline as a whole did not get lastingly slower in this time, and there is no other time to compare it with.", Links: []Link{{"Compare with the period before", projectHref(v.project.Name) + v.link(v.filter.With("vs"))}}}
+		return nil
 	}
-	return "The pipeline as a whole did not get lastingly slower in this time."
+	base := v.filter
+	base.Window = v.filter.Versus
+	a, err := d.Analytics.Attribution(ctx, base, v.filter)
+	if err != nil {
+		return err
+	}
+	if a == nil || a.Interval == nil {
+		c.Empty = tooFew(a)
+		return nil
+	}
+	attributed(c, v, a, v.href("compare"))
+	before := v.filter.Versus
+	w := &htmlWriter{}
+	w.f(`The pipeline as a whole did not get lastingly slower. This is against %s to %s. `, before.From.In(v.filter.Zone).Format("2 Jan"), before.To.Add(-time.Millisecond).In(v.filter.Zone).Format("2 Jan"))
+	c.Note = w.html() + c.Note
+	return nil
 }
 
-// addSwarm adds every attempt of a job, before and after.
+// tooFew says that there are not enough pipelines on both sides to compare.
+func tooFew(a *analytics.Attribution) *Empty {
+	if a == nil {
+		return &Empty{Text: "In this time or the one before, there is no pipeline that passed and says when its jobs ran: there is nothing to compare."}
+	}
+	return &Empty{Text: fmt.Sprintf("Too few to tell what changed: %s that passed, and %d in the time before.", plural(a.PipelinesAfter, "pipeline"), a.PipelinesBefore)}
+}
+
+// addSwarm adds the attempts of a job, before and after.
 func (d *Dashboard) addSwarm(ctx context.Context, v *view, c *Card, job string, since time.Time) {
 	runs, err := d.Analytics.JobRuns(ctx, v.filter, job)
 	if job == "" || err != nil {
@@ -212,11 +236,12 @@ func (d *Dashboard) addSwarm(ctx context.Context, v *view, c *Card, job string, 
 	if len(sides[0]) == 0 || len(sides[1]) == 0 {
 		return
 	}
-	swarm := v.swarmOf(c.ID, job, since, sides).Plot()
+	picture, drawn := v.swarmOf(c.ID, job, since, sides, fewSwarm)
+	swarm := picture.Plot()
 	c.Pipelines = v.pipelinesBase()
 	w := &htmlWriter{}
 	w.raw(c.Plots[0].HTML())
-	w.f(`<h3 class="group"><a href="%s">%s</a>, every attempt <span>thick line = p50, thin = p95</span></h3>`, v.jobHref(v.project.Name, job), job)
+	w.f(`<h3 class="group"><a href="%s">%s</a>, %s <span>thick line = p50, thin = p95</span></h3>`, v.jobHref(v.project.Name, job), job, strings.ToLower(drawn))
 	w.raw(swarm.HTML())
 	c.Body = w.html()
 	c.Plots = append(c.Plots, swarm)

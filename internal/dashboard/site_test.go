@@ -88,7 +88,7 @@ func TestDemo(t *testing.T) {
 		shared := demonstration(t, s)
 		for name, test := range map[string]func(*site, *testing.T){
 			"every page": (*site).testEveryPage, "every link": (*site).testEveryLink, "hours of the week": (*site).testHoursLeadToPipelines, "the finding": (*site).testFindingLeadsToTheCommit, "dismissing": (*site).testDismiss,
-			"data": (*site).testCardData, "bad filters": (*site).testBadFilters, "kept": (*site).testPagesAreKept, "finding": (*site).testFind, "bars": (*site).testBarsLeadToTheirPipelines, "lengths": (*site).testListsByLength, "where": (*site).testWhere,
+			"data": (*site).testCardData, "bad filters": (*site).testBadFilters, "kept": (*site).testPagesAreKept, "finding": (*site).testFind, "bars": (*site).testBarsLeadToTheirPipelines, "lengths": (*site).testListsByLength, "what changed": (*site).testWhatChanged, "where": (*site).testWhere,
 		} {
 			if name == "every link" && s.Engine() == "postgres" {
 				continue // links come of the same code; every page is made on both

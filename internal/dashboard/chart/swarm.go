@@ -98,17 +98,18 @@ func crossAxis(w *writer, u Unit, s scale, bottom, y float64) {
 	}
 }
 
-// draw places each value beside those that are near it already. The page's
-// script finds the pipeline of each by data-ids; without it, all of them lead to
-// where the row does.
+// draw places each value beside those that are near it already. The dots are
+// written in the order of their numbers, which is shorter, and lead to their
+// pipelines by the page's script; without it, to where the row does.
 func (r Swarm) draw(w *writer, s scale, i int) {
 	center := swarmRow*float64(i) + swarmRow/2
-	var p pen
-	type place struct{ x, y float64 }
+	type place struct {
+		x, y float64
+		id   int64
+	}
 	var placed []place
-	var ids []int64
 	for _, one := range r.kept() {
-		at := place{s.of(one.Value) * swarmWidth, 0}
+		at := place{s.of(one.Value) * swarmWidth, 0, one.ID}
 		for try := range 13 {
 			at.y = float64((try+1)/2) * 3.6
 			if try%2 == 1 {
@@ -126,11 +127,16 @@ func (r Swarm) draw(w *writer, s scale, i int) {
 			}
 		}
 		placed = append(placed, at)
-		p.dot(s.of(one.Value)*1000, center+at.y)
-		ids = append(ids, one.ID)
 	}
 	if len(placed) == 0 {
 		return
+	}
+	slices.SortStableFunc(placed, func(a, b place) int { return cmp.Compare(a.id, b.id) })
+	var p pen
+	var ids []int64
+	for _, at := range placed {
+		p.dot(math.Round(at.x/swarmWidth*1000), math.Round(center+at.y))
+		ids = append(ids, at.id)
 	}
 	w.link(r.Href, func(w *writer) {
 		w.f(`<path d="%s" class="dots sw%d" data-kind="%s" data-ids="%s"><title>%s</title></path>`, p.b.String(), i, esc(r.Name), dataIDs(ids), esc(r.Name))
