@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +71,7 @@ type DORAWeek struct {
 type Environment struct {
 	Environment string `json:"environment"`
 	Deployments int    `json:"deployments"`
+	Counted     int    `json:"counted"` // of these
 	IsCounted   bool   `json:"is_counted"`
 }
 
@@ -80,7 +80,7 @@ type Deployment struct {
 	Project     string  `json:"project"`
 	PipelineID  int64   `json:"pipeline_id"`
 	Job         string  `json:"job"`
-	Environment string  `json:"environment"`
+	Environment string  `json:"environment"` // the job's name where it says none
 	Commit      *string `json:"commit"`
 	URL         *string `json:"url"`
 	FinishedAt  Time    `json:"finished_at"`
@@ -96,22 +96,29 @@ type Deployment struct {
 	createdMS, finishedMS int64
 	createdKnown          bool
 	unrepaired            bool
+	unnamed               bool // the job says no environment
 	rollback              bool // it takes back the one before it
 }
 
-// DORA answers with DORA's metrics for the environments named; none: those
-// whose names say that they are production, or all if none does. Where the
-// filter names no ref all refs count, and its results do not matter.
+// DORA answers with DORA's metrics for the environments named; none: those that
+// each project's rule counts. Where the filter names no ref all refs count, and
+// its results do not matter.
 func (a *Analytics) DORA(ctx context.Context, f Filter, environments ...string) (DORA, error) {
 	answer := DORA{From: Time(f.Window.From), To: Time(f.Window.To), LeadTimeFrom: "pipeline_created", Environments: []Environment{}, Weeks: []DORAWeek{}, CountedFrom: []Deployment{}}
 	if len(f.Refs) == 0 {
 		f.Refs = []string{AnyRef}
 	}
 	var all []Deployment
+	by := map[int64]ci.DeploymentRule{}
 	err := a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
-		names, err := s.names(ctx, read)
+		settings, err := allSettings(ctx, read)
+		for id := range settings {
+			if r := settings[id].Deployments; !r.IsZero() {
+				by[id] = r
+			}
+		}
 		if err == nil {
-			all, err = s.deployments(ctx, read, names)
+			all, err = s.deployments(ctx, read, by)
 		}
 		if err == nil {
 			err = s.firstPipelines(ctx, read, all)
@@ -122,7 +129,7 @@ func (a *Analytics) DORA(ctx context.Context, f Filter, environments ...string) 
 		return answer, err
 	}
 	answer.Truncated = len(all) == maxDeployments
-	all = answer.choose(all, environments)
+	all = answer.choose(all, environments, by)
 	judge(all)
 	answer.count(all, &f)
 	return answer, nil
@@ -130,110 +137,6 @@ func (a *Analytics) DORA(ctx context.Context, f Filter, environments ...string) 
 
 // ParseEnvironments reads the parameter environment, which may be repeated.
 func ParseEnvironments(q url.Values) ([]string, error) { return listOf(q, "environment") }
-
-// deployments reads those that ended in the window, in order of their ends.
-func (s *scope) deployments(ctx context.Context, read *store.Reading, names map[int64]string) ([]Deployment, error) {
-	var args arguments
-	w := Window{s.Window.From.Add(-maxWaited), s.Window.To}
-	least, greatest, err := s.numbers(ctx, read, w)
-	if err != nil {
-		return nil, err
-	}
-	of := s.seen(&args, w)
-	s.inProjects(&of, &args, "j.project_id")
-	of.add("j.pipeline_id >= ", args.add(least), " AND j.pipeline_id <= ", args.add(greatest))
-	s.withAttempt(&of, &args)
-	// The few jobs that deployed come first, by an index of their own: a CROSS JOIN
-	// keeps SQLite from looking for them pipeline by pipeline.
-	query := `SELECT j.project_id, j.pipeline_id, COALESCE(j.name, ''), j.environment, p.commit_sha, j.url, j.finished_ms, p.created_ms, p.created_known,
-	CASE WHEN ` + failedAttempt + ` THEN 1 ELSE 0 END, CASE WHEN j.raw_status = '` + ci.RolledBack + `' THEN 1 ELSE 0 END
-FROM jobs j CROSS JOIN pipelines p WHERE p.project_id = j.project_id AND p.id = j.pipeline_id
-AND ` + of.String() + " AND NOT j.is_superseded AND j.environment <> '' AND j.finished_ms >= " + args.add(s.Window.From.UnixMilli()) + " AND j.finished_ms < " + args.add(s.Window.To.UnixMilli()) +
-		" AND j.state = '" + string(ci.Finished) + "' AND (j.result IS NULL OR j.result = '" + string(ci.Success) + "' OR " + failedAttempt + ")" + s.attempts(&args, "j") + `
-ORDER BY j.finished_ms, j.project_id, j.pipeline_id, j.attempt_key LIMIT ` + args.add(maxDeployments)
-	var all []Deployment
-	err = read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var d Deployment
-		var bad, rollback int
-		err := scan(&d.projectID, &d.PipelineID, &d.Job, &d.Environment, &d.Commit, &d.URL, &d.finishedMS, &d.createdMS, &d.createdKnown, &bad, &rollback)
-		d.Project, d.Failed, d.rollback, d.FinishedAt = names[d.projectID], bad == 1, rollback == 1, Time(instant(d.finishedMS))
-		all = append(all, d)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read deployments: %w", err)
-	}
-	return all, nil
-}
-
-// firstPipelines gives deployments that no job made the creation of their
-// commit's first pipeline, where one is in the time that is looked at.
-func (s *scope) firstPipelines(ctx context.Context, read *store.Reading, all []Deployment) error {
-	type built struct {
-		project int64
-		commit  string
-	}
-	alone := map[built]int64{}
-	for i := range all {
-		if d := &all[i]; !d.createdKnown && d.Commit != nil {
-			alone[built{d.projectID, *d.Commit}] = 0
-		}
-	}
-	if len(alone) == 0 {
-		return nil
-	}
-	var args arguments
-	of := s.created(&args, Window{s.Window.From.Add(-maxWaited), s.Window.To})
-	query := "SELECT p.project_id, p.commit_sha, MIN(p.created_ms) FROM pipelines p WHERE " + of.String() + " AND p.commit_sha IS NOT NULL GROUP BY p.project_id, p.commit_sha"
-	err := read.Rows(ctx, query, args, func(scan store.Scan) error {
-		var b built
-		var at int64
-		err := scan(&b.project, &b.commit, &at)
-		if _, asked := alone[b]; asked {
-			alone[b] = at
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("read the first pipelines of commits: %w", err)
-	}
-	for i := range all {
-		d := &all[i]
-		if d.createdKnown || d.Commit == nil {
-			continue
-		}
-		if at := alone[built{d.projectID, *d.Commit}]; at > 0 {
-			d.createdMS, d.createdKnown = at, true
-		}
-	}
-	return nil
-}
-
-// choose keeps the deployments to the environments that are counted.
-func (d *DORA) choose(all []Deployment, environments []string) []Deployment {
-	many := map[string]int{}
-	for _, one := range all {
-		many[one.Environment]++
-	}
-	if len(environments) == 0 {
-		production := regexp.MustCompile(`(?i)^(prod|production|live)([^a-z]|$)`)
-		for e := range many {
-			if production.MatchString(e) {
-				environments = append(environments, e)
-			}
-		}
-	}
-	for e, n := range many {
-		d.Environments = append(d.Environments, Environment{e, n, len(environments) == 0 || slices.Contains(environments, e)})
-	}
-	slices.SortFunc(d.Environments, func(x, y Environment) int {
-		return cmp.Or(cmp.Compare(y.Deployments, x.Deployments), cmp.Compare(x.Environment, y.Environment))
-	})
-	if len(environments) == 0 {
-		return all
-	}
-	return slices.DeleteFunc(all, func(one Deployment) bool { return !slices.Contains(environments, one.Environment) })
-}
 
 // A target is where deployments follow one another.
 type target struct{ project, environment string }
@@ -349,7 +252,7 @@ func figures(all []Deployment) DORAFigures {
 // sentence says what was counted.
 func (d *DORA) sentence() string {
 	if len(d.Environments) == 0 {
-		return "No deployment is known: no job that ended in this time names an environment."
+		return "No deployment is known: no job that ended in this time says an environment, or is one that the settings of its project call a deployment."
 	}
 	var names []string
 	for _, e := range d.Environments {
@@ -358,7 +261,11 @@ func (d *DORA) sentence() string {
 		}
 	}
 	if len(names) == 0 {
-		return "None of the environments asked for was deployed to in this time."
+		return "None of the deployments of this time counts."
 	}
-	return fmt.Sprintf("Counted from %d deployments to %s. The lead time begins with the creation of the pipeline, for nobody tells when a commit was made.", d.Deployments, strings.Join(names, ", "))
+	deployments := "1 deployment"
+	if d.Deployments != 1 {
+		deployments = fmt.Sprintf("%d deployments", d.Deployments)
+	}
+	return fmt.Sprintf("Counted from %s to %s. The lead time begins with the creation of the pipeline, for nobody tells when a commit was made.", deployments, strings.Join(names, ", "))
 }

@@ -3,7 +3,6 @@ package analytics
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +32,8 @@ type Preview struct {
 	// it is.
 	Slower  *Backtest
 	InForce []Alarm
+	// Deployments are those of the same days; nil: that takes too long.
+	Deployments []PreviewDeployment
 }
 
 // A PreviewJob is a job, or a step of one, and the phase that it is in before
@@ -99,32 +100,10 @@ func (a *Analytics) Preview(ctx context.Context, p store.Project, s ci.Settings)
 			return nil, err
 		}
 	}
-	return answer, a.previewSlower(ctx, answer, p, s)
-}
-
-// triedDays is the past on which rules are tried.
-const triedDays = 90
-
-// triedFilter is the past of a project.
-func (a *Analytics) triedFilter(p store.Project) Filter {
-	now := a.now()
-	return Filter{Projects: []string{p.Name}, Window: Window{now.AddDate(0, 0, -triedDays), now}, Restarts: RestartsIn, Zone: time.UTC}
-}
-
-// previewSlower runs the rule of the settings, and the one in force.
-func (a *Analytics) previewSlower(ctx context.Context, answer *Preview, p store.Project, s ci.Settings) error {
-	f := a.triedFilter(p)
-	by := rulesOf(s.Regression)
-	b := Backtest{From: Time(f.Window.From), To: Time(f.Window.To), PipelineRule: by.pipeline, JobRule: by.job}
-	err := a.eachHistory(ctx, &f, func(h *history) {
-		b.Truncated, b.Items, answer.InForce = h.truncated, h.alarms(by, nil), h.alarms(rulesOf(h.settings.Regression), nil)
-	})
-	if _, isLarge := errors.AsType[*FieldError](err); isLarge || errors.Is(err, store.ErrSlow) {
-		return nil
+	if err := a.previewSlower(ctx, answer, p, s); err != nil {
+		return nil, err
 	}
-	b.tell()
-	answer.Slower = &b
-	return err
+	return answer, a.previewDeployments(ctx, answer, p, s)
 }
 
 // rowOf puts a job where its phase is; those without one come last.

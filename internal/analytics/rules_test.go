@@ -30,9 +30,10 @@ func saveSlowing(t *testing.T, s *store.Store, project string, seconds []float64
 	saveAll(t, s, all)
 }
 
-func decide(t *testing.T, s *store.Store, name string, settings ci.Settings) store.Project {
+// decide gives acme/shop settings.
+func decide(t *testing.T, s *store.Store, settings ci.Settings) store.Project {
 	t.Helper()
-	p, err := s.Project(t.Context(), name)
+	p, err := s.Project(t.Context(), "acme/shop")
 	if err == nil {
 		err = s.SetSettings(t.Context(), p, settings)
 	}
@@ -89,7 +90,7 @@ func TestEachProjectHasItsRule(t *testing.T) {
 		fires(ci.RegressionRule{})
 		fires(ci.RegressionRule{Rise: new(0.12), Clear: new(0.1)}, "acme/api wall", "acme/api job_run:e2e", "acme/shop wall", "acme/shop job_run:e2e")
 		mine := ci.RegressionRule{Rise: new(0.12)}
-		shop := decide(t, s, "acme/shop", ci.Settings{Regression: mine})
+		shop := decide(t, s, ci.Settings{Regression: mine})
 		found("acme/shop")
 		fires(ci.RegressionRule{}, "acme/shop wall", "acme/shop job_run:e2e")
 		fires(ci.RegressionRule{JobFloorS: new(91.0)}, "acme/shop wall")
@@ -103,7 +104,7 @@ func TestEachProjectHasItsRule(t *testing.T) {
 			t.Errorf("pipelines of no branch are previewed: %+v, %v", p.Slower, err)
 		}
 		f.Projects = nil
-		decide(t, s, "acme/shop", ci.Settings{})
+		decide(t, s, ci.Settings{})
 		found()
 	})
 }
@@ -114,7 +115,7 @@ func TestPreviewOfARule(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
 		saveSlowing(t, s, "acme/shop", repeat(1, 600))
-		shop := decide(t, s, "acme/shop", ci.Settings{DefaultBranch: "main"})
+		shop := decide(t, s, ci.Settings{DefaultBranch: "main"})
 		saveSlowing(t, s, "acme/shop", append(append(repeat(30, 600), repeat(12, 690)...), repeat(12, 900)...))
 		a := analytics.New(analytics.Config{Store: s, Now: clock})
 		p, err := a.Preview(t.Context(), shop, ci.Settings{Regression: ci.RegressionRule{Rise: new(0.12), JobFloorS: new(604800.0)}})

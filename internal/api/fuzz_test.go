@@ -64,7 +64,7 @@ func FuzzSettings(f *testing.F) {
 		`{}`, `null`, `[]`, `{"phases":[]}`, `{"phases":[{"name":"load","jobs":["*load*","?"],"not_jobs":["x"],"stages":["a"],"steps":["up"]}],"late_after_s":0}`,
 		`{"default_branch":"trunk","team":"a","keep_days":30,"price_per_minute":0.008}`,
 		`{"milestones":[{"name":"m","phase":"e2e","at":"finish"}],"objectives":[{"metric":"wall","percentile":0.8,"max_s":720},{"metric":"step:a/b","percentile":1,"max_s":1e308}]}`,
-		`{"regression":{"recent":3,"baseline":30,"least":1,"rise":0.2,"clear":0,"floor_s":0,"job_floor_s":604800}}`, `{"regression":{"recent":1e99}}`, `{"regression":null}`, `{"regression":{"rise":0.01}}`,
+		`{"regression":{"recent":3,"baseline":30,"least":1,"rise":0.2,"clear":0,"floor_s":0,"job_floor_s":604800}}`, `{"deployments":{"environments":["prod*","?"],"jobs":["a"],"not_jobs":["b"]}}`, `{"deployments":{"jobs":[]}}`, `{"deployments":{"environments":null,"jobs":["*"]}}`, `{"regression":{"recent":1e99}}`, `{"regression":null}`, `{"regression":{"rise":0.01}}`,
 		`{"late_after_s":1e999}`, `{"keep_days":1.5}`, `{"team":"\u0000"}`, `{"team":"\ud800"}`, `{} {}`, `{"objectives":[{"metric":"job_run:","percentile":1e-300}]}`,
 	} {
 		f.Add(seed)

@@ -27,7 +27,7 @@ func TestSettings(t *testing.T) {
 		if diff := cmp.Diff(`{"project":"acme/shop","settings":{},`+server+"\n", f.get(t, path, http.StatusOK)); diff != "" {
 			t.Errorf("before (-want +got):\n%s", diff)
 		}
-		const mine = `{"default_branch":"trunk","phases":[{"name":"load","jobs":["load*"]}],"milestones":[{"name":"loaded","phase":"load","at":"finish"}],"objectives":[{"metric":"wall","percentile":0.8,"max_s":720}],"regression":{"recent":4}}`
+		const mine = `{"default_branch":"trunk","phases":[{"name":"load","jobs":["load*"]}],"milestones":[{"name":"loaded","phase":"load","at":"finish"}],"objectives":[{"metric":"wall","percentile":0.8,"max_s":720}],"regression":{"recent":4},"deployments":{"environments":["live*"],"not_jobs":["dry run"]}}`
 		want := `{"project":"acme/shop","settings":` + mine + `,"in_force":{"team":null,"phases":[{"name":"load","jobs":["load*"]}],"late_after_s":60,"regression":` + strings.Replace(usual, "3", "4", 1) + `},"pending":1}` + "\n"
 		got, _ := f.do(t, http.MethodPut, path, "application/json", strings.Replace(mine, `"recent":4`, `"recent":4,"rise":0.25`, 1), http.StatusOK) // what is as usual is not kept
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -60,6 +60,7 @@ func TestSettings(t *testing.T) {
 		for body, pointer := range map[string]string{
 			`{"phases":[{"name":"a"}]}`: "#/phases/0", `{"retention":1}`: "#/retention", `{"late_after_s":"x"}`: "#/late_after_s", `[]`: "#", `{} {}`: "#", `{"phases":{}}`: "#/phases",
 			`{"regression":{"recent":51}}`: "#/regression/recent", `{"regression":{"baseline":7}}`: "#/regression/least", `{"regression":{"rise":0.05}}`: "#/regression/clear", `{"regression":{"fall":1}}`: "#/fall",
+			`{"deployments":{"not_jobs":["x"]}}`: "#/deployments", `{"deployments":{"environments":["prod",""]}}`: "#/deployments/environments/1", `{"deployments":["prod"]}`: "#/deployments",
 		} {
 			if got, _ := f.do(t, http.MethodPut, path, "application/json", body, http.StatusBadRequest); !strings.Contains(got, `"pointer":"`+pointer) {
 				t.Errorf("%s is answered %s", body, got)

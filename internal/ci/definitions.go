@@ -74,12 +74,6 @@ func (v *validator) phase(at string, p *Phase) {
 		name     string
 		patterns []string
 	}{{"stages", p.Stages}, {"jobs", p.Jobs}, {"not_jobs", p.NotJobs}, {"steps", p.Steps}} {
-		if len(list.patterns) > MaxPatterns {
-			v.bad(at+"/"+list.name, "has more than 100 entries")
-			continue
-		}
-		for i, s := range list.patterns {
-			v.text(at+"/"+list.name+"/"+strconv.Itoa(i), s, MaxPattern, true)
-		}
+		v.patterns(at+"/"+list.name, list.patterns)
 	}
 }

@@ -29,6 +29,8 @@ type Settings struct {
 	KeepDays int `json:"keep_days,omitempty"`
 	// Regression is by which figures something got slower.
 	Regression RegressionRule `json:"regression,omitzero"`
+	// Deployments are those that the figures of DORA count.
+	Deployments DeploymentRule `json:"deployments,omitzero"`
 }
 
 // A Milestone is an instant of a pipeline: the first start or the last finish
@@ -108,6 +110,7 @@ func (s Settings) Validate(server Definitions) error {
 			v.bad("/regression"+f.Pointer, f.Reason)
 		}
 	}
+	v.deployments("/deployments", s.Deployments)
 	by := s.Definitions(server)
 	if invalid, ok := by.Validate().(*InvalidError); ok { //nolint:errorlint // it is not wrapped
 		v.fields = append(v.fields, invalid.Fields...)

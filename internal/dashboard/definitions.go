@@ -114,7 +114,7 @@ func definitions() []definition {
 		},
 		{
 			"dora", "DORA",
-			"A deployment is a finished attempt of a job with an environment, or one that the CI system or CDEvents told of without a job. Frequency: those that succeeded. Lead time: from the creation of the commit's first pipeline to its first successful deployment. Change failure rate: those that failed or were rolled back. Recovery: from a failure to the next success. The list says what was counted.",
+			"A deployment is a finished attempt of a job with an environment, or one that the CI system or CDEvents told of without a job. Frequency: those that succeeded. Lead time: from the creation of the commit's first pipeline to its first successful deployment. Change failure rate: those that failed or were rolled back. Recovery: from a failure to the next success. The settings of a project say which deployments count; unless they do, those to environments that begin with prod, production or live, and where there are none of these, all. The list says what was counted.",
 			"", "GET /api/v1/dora", "",
 		},
 	}

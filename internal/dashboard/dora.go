@@ -23,12 +23,21 @@ func (d *Dashboard) doraPage(ctx context.Context, v *view) (string, *Page, error
 	if err != nil {
 		return "", nil, err
 	}
+	var choose []Link
+	if v.project.Name != "" {
+		choose = []Link{{"Choose the jobs that deploy", v.base() + "/settings#deployments"}}
+	}
+	longer := append(choose, Link{"A longer time", v.href("dora", "range", "1y")})
 	if len(a.Environments) == 0 {
-		b.Empty = &Empty{Text: "No job of this time has an environment, so there is no deployment to count. In GitLab, a job that deploys says environment:; GitHub tells of deployments by itself.", Links: []Link{{"A longer time", v.href("dora", "range", "1y")}}}
+		b.Empty = &Empty{Text: "No deployment job is known in this time. In GitLab, a job that deploys says environment:; GitHub tells of deployments by itself; any other job is one if the settings of the project say so.", Links: longer}
+		return "board", p, nil
+	}
+	b.Lead = v.environments(&a)
+	if a.Deployments == 0 {
+		b.Empty = &Empty{Text: "There were deployments in this time, and none of them counts.", Links: longer}
 		return "board", p, nil
 	}
 	p.Sub = v.rangeWords() + " · " + a.Sentence
-	b.Lead = v.environments(&a)
 	b.Tiles = doraTiles(&a)
 	b.Rows = d.fill(ctx, v, p, []string{"deployments", "lead-time"}, []string{"failures", "recovery"}, []string{"counted-from"})
 	return "board", p, nil
@@ -53,6 +62,9 @@ func (v *view) environments(a *analytics.DORA) template.HTML {
 	}
 	if v.query.Has("environment") {
 		w.f(`<li><a class="chip" href="%s">as usual</a></li>`, v.href("dora"))
+	}
+	if v.project.Name != "" {
+		w.f(`<li><a class="chip" href="%s">Which deployments count</a></li>`, v.base()+"/settings#deployments")
 	}
 	w.f(`</ul>`)
 	return w.html()

@@ -22,7 +22,7 @@ func FuzzSettingsForm(f *testing.F) {
 		"", "phase=build&stages=&jobs=a*%0Ab&not_jobs=&steps=", "phase=a&phase=b&jobs=x", "jobs=x&stages=y", "phase=a&jobs=*&metric=wall&percentile=0.8&max=12m",
 		"phase=a&jobs=*&milestone=m&at=finish&of=a", "phase=a&jobs=*&late_after_s=NaN&price_per_minute=Inf&keep_days=99999999999", "phase=a&jobs=*&metric=wall&percentile=NaN&max=1e400s",
 		"phase=%00&jobs=%ff&team=%00", "phase=a&jobs=*&metric=&metric=&percentile=0.5", "phase=a&jobs=*&default_branch=%ff", "phase=a&jobs=*&max=5m&percentile=1",
-		"phase=a&jobs=*&recent=5&baseline=30&least=9&rise=7&clear=2.5%25&floor_s=1m30s&job_floor_s=0", "phase=a&jobs=*&rise=NaN&floor_s=Inf&recent=1e3", "phase=a&jobs=*&rise=7.000000000000001&job_floor_s=1e-9s",
+		"phase=a&jobs=*&recent=5&baseline=30&least=9&rise=7&clear=2.5%25&floor_s=1m30s&job_floor_s=0", "phase=a&jobs=*&deploy_environments=prod*%0A%20%0Alive&deploy_jobs=%ff", "phase=a&jobs=*&deploy_not_jobs=x", "phase=a&jobs=*&rise=NaN&floor_s=Inf&recent=1e3", "phase=a&jobs=*&rise=7.000000000000001&job_floor_s=1e-9s",
 	} {
 		for _, pressed := range []string{"save", "preview", "add phase", "up phase 1", "remove metric 0", "remove phase -1"} {
 			f.Add(seed, pressed)

@@ -45,6 +45,7 @@ type settingsForm struct {
 	General []formField
 	Lists   []fieldList
 	Slower  []formField
+	Deploys []formField
 	Last    []formField
 	Metrics []string // to choose from
 	Wrong   []string // what has no field
@@ -69,10 +70,15 @@ func (f *settingsForm) layOut(q url.Values, s ci.Settings, server ci.Definitions
 		{Name: "late_after_s", Label: "Retries belong to the first pass for so many seconds", Hint: fmt.Sprintf("After it has ended. Empty: as the server has it, %s.", chart.Duration(server.LateAfter.Seconds())), Number: true},
 	}
 	f.Slower = slowerFields()
-	for prefix, all := range map[string][][]formField{"/": {f.General, f.Last}, "/regression/": {f.Slower}} {
+	f.Deploys = []formField{
+		{Name: "deploy_environments", Label: "To environments", Lines: true},
+		{Name: "deploy_jobs", Label: "By jobs", Lines: true},
+		{Name: "deploy_not_jobs", Label: "But not by jobs", Lines: true},
+	}
+	for prefix, all := range map[string][][]formField{"/": {f.General, f.Last}, "/regression/": {f.Slower}, "/deployments/": {f.Deploys}} {
 		for _, fields := range all {
 			for i := range fields {
-				fields[i].ID, fields[i].Value = prefix+fields[i].Name, q.Get(fields[i].Name)
+				fields[i].ID, fields[i].Value = prefix+strings.TrimPrefix(fields[i].Name, "deploy_"), q.Get(fields[i].Name)
 			}
 		}
 	}
@@ -86,13 +92,13 @@ func (f *settingsForm) layOut(q url.Values, s ci.Settings, server ci.Definitions
 func slowerFields() []formField {
 	usual := ci.UsualRegression()
 	return []formField{
-		{Name: "recent", Label: "The latest", Hint: fmt.Sprintf("So many values; their median is looked at. Empty: %d.", *usual.Recent), Number: true},
-		{Name: "baseline", Label: "Against the values before, up to", Hint: fmt.Sprintf("Their median is the baseline. Empty: %d.", *usual.Baseline), Number: true},
-		{Name: "least", Label: "But at least", Hint: fmt.Sprintf("Of fewer, nothing is said. Empty: %d.", *usual.Least), Number: true},
-		{Name: "rise", Label: "Slower is a rise by, in %", Hint: fmt.Sprintf("Of the baseline. Empty: %s.", percentOf(*usual.Rise)), Number: true},
-		{Name: "floor_s", Label: "And by, of a pipeline", Hint: fmt.Sprintf("Also of milestones and phases. Empty: %s.", chart.Duration(*usual.FloorS))},
-		{Name: "job_floor_s", Label: "And by, of a job", Hint: fmt.Sprintf("Also of steps. Empty: %s.", chart.Duration(*usual.JobFloorS))},
-		{Name: "clear", Label: "Over below a rise by, in %", Hint: fmt.Sprintf("Empty: %s.", percentOf(*usual.Clear)), Number: true},
+		{Name: "recent", Label: "Latest values", Hint: fmt.Sprintf("Their median is looked at. Empty: %d.", *usual.Recent), Number: true},
+		{Name: "baseline", Label: "Values before them, at most", Hint: fmt.Sprintf("Their median is the baseline. Empty: %d.", *usual.Baseline), Number: true},
+		{Name: "least", Label: "Values before them, at least", Hint: fmt.Sprintf("With fewer, nothing is said. Empty: %d.", *usual.Least), Number: true},
+		{Name: "rise", Label: "Slower from, in %", Hint: fmt.Sprintf("Above the baseline. Empty: %s.", percentOf(*usual.Rise)), Number: true},
+		{Name: "floor_s", Label: "And from, for pipelines", Hint: fmt.Sprintf("90s, 2m; also for milestones and phases. Empty: %s.", chart.Duration(*usual.FloorS))},
+		{Name: "job_floor_s", Label: "And from, for jobs", Hint: fmt.Sprintf("Also for steps. Empty: %s.", chart.Duration(*usual.JobFloorS))},
+		{Name: "clear", Label: "Over below, in %", Hint: fmt.Sprintf("Above the baseline. Empty: %s.", percentOf(*usual.Clear)), Number: true},
 	}
 }
 
@@ -176,7 +182,7 @@ func (f *settingsForm) blame(e ci.FieldError) {
 		}
 		return false
 	}
-	if in(f.General) || in(f.Slower) || in(f.Last) {
+	if in(f.General) || in(f.Slower) || in(f.Deploys) || in(f.Last) {
 		return
 	}
 	for i := range f.Lists {
@@ -194,6 +200,10 @@ func (f *settingsForm) blame(e ci.FieldError) {
 			l.Wrong = say
 			return
 		}
+	}
+	if is("/deployments") {
+		f.Deploys[0].Wrong = say
+		return
 	}
 	f.Wrong = append(f.Wrong, say)
 }

@@ -32,6 +32,9 @@ func formOf(s ci.Settings, server ci.Definitions) url.Values {
 	if s.PricePerMinute != nil {
 		q.Set("price_per_minute", number(*s.PricePerMinute))
 	}
+	for name, list := range map[string][]string{"deploy_environments": s.Deployments.Environments, "deploy_jobs": s.Deployments.Jobs, "deploy_not_jobs": s.Deployments.NotJobs} {
+		q.Set(name, strings.Join(list, "\n"))
+	}
 	own := &s.Regression
 	for name, v := range map[string]*int{"recent": own.Recent, "baseline": own.Baseline, "least": own.Least} {
 		if v != nil {
@@ -153,6 +156,7 @@ func settingsIn(q url.Values, server ci.Definitions) (ci.Settings, []ci.FieldErr
 		}
 	}
 	s.Regression = regressionIn(text, bad)
+	s.Deployments = ci.DeploymentRule{Environments: linesOf(q.Get("deploy_environments")), Jobs: linesOf(q.Get("deploy_jobs")), NotJobs: linesOf(q.Get("deploy_not_jobs"))}
 	at := func(name string, i int) string { return strings.TrimSpace(q[name][i]) }
 	phases := ci.Phases{}
 	for i := range q[namePhase] {

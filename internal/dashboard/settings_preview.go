@@ -20,6 +20,19 @@ type settingsPreview struct {
 	Counted    int
 	Objectives []previewObjective
 	Slower     *previewSlower
+	Deploys    *previewDeploys
+}
+
+// A previewDeploys is which deployments would count.
+type previewDeploys struct {
+	Sentence string
+	Rows     []previewDeployment
+	More     int
+}
+
+type previewDeployment struct {
+	Environment, Job, Deployments, Before, After string
+	Changed                                      bool
 }
 
 // A previewSlower is when something would have been called slower.
@@ -93,7 +106,7 @@ func viewPreview(p *analytics.Preview, s ci.Settings, zone *time.Location) *sett
 	default:
 		out.Sentences = append(out.Sentences, fmt.Sprintf("%d jobs and steps change their phases.", moved))
 	}
-	out.Slower = viewSlower(p, zone)
+	out.Slower, out.Deploys = viewSlower(p, zone), viewDeploys(p.Deployments)
 	for i := range p.Figures {
 		out.Figures = append(out.Figures, viewFigure(&p.Figures[i]))
 	}
@@ -131,12 +144,41 @@ func viewSlower(p *analytics.Preview, zone *time.Location) *previewSlower {
 		a := &p.Slower.Items[i]
 		one := previewAlarm{
 			Href: pipelineHref(a.Project, a.FiredPipeline), Day: time.Time(a.FiredAt).In(zone).Format("2 Jan 2006"), What: metricWords(a.Metric),
-			From: chart.Duration(a.BaselineS), To: chart.Duration(a.RecentS), Over: "not over", IsNew: !known[of(a)],
+			From: chart.Duration(a.BaselineS), To: chart.Duration(a.RecentS), Over: "not yet", IsNew: !known[of(a)],
 		}
 		if a.ClearedAt != nil {
-			one.Over = "until " + time.Time(*a.ClearedAt).In(zone).Format("2 Jan")
+			one.Over = time.Time(*a.ClearedAt).In(zone).Format("2 Jan")
 		}
 		out.Alarms = append(out.Alarms, one)
+	}
+	return out
+}
+
+func viewDeploys(all []analytics.PreviewDeployment) *previewDeploys {
+	out := &previewDeploys{}
+	var counted, others int
+	word := map[bool]string{true: "yes", false: "no"}
+	for _, d := range all {
+		if d.After {
+			counted += d.Deployments
+		} else {
+			others += d.Deployments
+		}
+		if len(out.Rows) == previewRows {
+			out.More++
+			continue
+		}
+		out.Rows = append(out.Rows, previewDeployment{phaseWord(d.Environment), d.Job, chart.Count.String(float64(d.Deployments)), word[d.Before], word[d.After], d.Before != d.After})
+	}
+	switch {
+	case all == nil:
+		out.Sentence = "Deployments can't be looked at: that takes too long."
+	case len(all) == 0:
+		out.Sentence = "No job that ended in 90 days says an environment, and none deploys by its name."
+	case others == 0:
+		out.Sentence = plural(int64(counted), "deployment") + " in 90 days, and all count."
+	default:
+		out.Sentence = fmt.Sprintf("%s in 90 days: %d count, %d don't.", plural(int64(counted+others), "deployment"), counted, others)
 	}
 	return out
 }

@@ -120,6 +120,7 @@ func TestSettings(t *testing.T) {
 		q.Set("price_per_minute", "0.02")
 		q.Set("keep_days", "20")
 		q.Set("late_after_s", "30")
+		q.Set("deploy_environments", "staging\n\n")
 		q.Set("rise", "100")
 		q.Set("recent", "3") // as usual, which is not kept
 		q.Set("job_floor_s", "3m")
@@ -135,7 +136,7 @@ func TestSettings(t *testing.T) {
 			Phases:     ci.Phases{ci.DefaultPhases()[0], {Name: "e2e", Stages: []string{"test", "e2e"}, Jobs: []string{"e2e:search"}, NotJobs: ci.DefaultPhases()[1].NotJobs}},
 			Milestones: []ci.Milestone{{Name: "tests are through", Phase: "e2e", At: "finish"}},
 			Objectives: []ci.Objective{{Metric: "time_to_e2e", Percentile: .8, MaxS: 300}},
-			Regression: ci.RegressionRule{Rise: new(1.0), JobFloorS: new(180.0)},
+			Regression: ci.RegressionRule{Rise: new(1.0), JobFloorS: new(180.0)}, Deployments: ci.DeploymentRule{Environments: []string{"staging"}},
 		}
 		if diff := cmp.Diff(want, decided(t, s)); diff != "" {
 			t.Errorf("saved (-want +got):\n%s", diff)
@@ -175,17 +176,19 @@ func TestWrongSettings(t *testing.T) {
 		p := serve(t, s, nil)
 		first, _ := p.get(t, settingsPath, http.StatusOK)
 		for id, change := range map[string]func(url.Values){
-			"/keep_days":              func(q url.Values) { q.Set("keep_days", "-1") },
-			"/late_after_s":           func(q url.Values) { q.Set("late_after_s", "an hour") },
-			"/price_per_minute":       func(q url.Values) { q.Set("price_per_minute", "NaN") },
-			"/regression/recent":      func(q url.Values) { q.Set("recent", "0") },
-			"/regression/rise":        func(q url.Values) { q.Set("rise", "a quarter") },
-			"/regression/clear":       func(q url.Values) { q.Set("rise", "5") },
-			"/regression/least":       func(q url.Values) { q.Set("baseline", "4") },
-			"/regression/job_floor_s": func(q url.Values) { q.Set("job_floor_s", "8d") },
-			"/phases/1/name":          func(q url.Values) { q["phase"][1] = "build" },
-			"/phases/0/jobs":          func(q url.Values) { q["jobs"][0] = strings.Repeat("x", 300) },
-			"/milestones/0/phase":     func(q url.Values) { q["milestone"], q["at"], q["of"] = []string{"a"}, []string{"start"}, []string{"b"} },
+			"/keep_days":                func(q url.Values) { q.Set("keep_days", "-1") },
+			"/late_after_s":             func(q url.Values) { q.Set("late_after_s", "an hour") },
+			"/price_per_minute":         func(q url.Values) { q.Set("price_per_minute", "NaN") },
+			"/deployments/environments": func(q url.Values) { q.Set("deploy_not_jobs", "x") },
+			"/deployments/jobs":         func(q url.Values) { q.Set("deploy_jobs", strings.Repeat("x", 300)) },
+			"/regression/recent":        func(q url.Values) { q.Set("recent", "0") },
+			"/regression/rise":          func(q url.Values) { q.Set("rise", "a quarter") },
+			"/regression/clear":         func(q url.Values) { q.Set("rise", "5") },
+			"/regression/least":         func(q url.Values) { q.Set("baseline", "4") },
+			"/regression/job_floor_s":   func(q url.Values) { q.Set("job_floor_s", "8d") },
+			"/phases/1/name":            func(q url.Values) { q["phase"][1] = "build" },
+			"/phases/0/jobs":            func(q url.Values) { q["jobs"][0] = strings.Repeat("x", 300) },
+			"/milestones/0/phase":       func(q url.Values) { q["milestone"], q["at"], q["of"] = []string{"a"}, []string{"start"}, []string{"b"} },
 			"/objectives/0/metric": func(q url.Values) {
 				q["metric"], q["percentile"], q["max"] = []string{"time_to_x"}, []string{"0.5"}, []string{"1m"}
 			},

@@ -154,7 +154,7 @@ func tellProjects(t *testing.T, s *store.Store) {
 	err = errors.Join(err, s.SetSettings(t.Context(), known, ci.Settings{
 		DefaultBranch: "trunk", Team: "shoppers", LateAfterS: new(60.0), Phases: ci.Phases{{Name: "all", Jobs: []string{"*"}}}, KeepDays: 700, PricePerMinute: new(0.01),
 		Milestones: []ci.Milestone{{Name: "through", Phase: "all", At: "finish"}}, Objectives: []ci.Objective{{Metric: "wall", Percentile: .8, MaxS: 60}},
-		Regression: ci.RegressionRule{Recent: new(5), Rise: new(.4), JobFloorS: new(10.0)},
+		Regression: ci.RegressionRule{Recent: new(5), Rise: new(.4), JobFloorS: new(10.0)}, Deployments: ci.DeploymentRule{Environments: []string{"live"}, Jobs: []string{"d*"}, NotJobs: []string{"dry"}},
 	}), s.ImportProject(t.Context(), shop),
 		s.Receive(t.Context(), store.Delivery{Provider: "gitlab", Key: "read", Body: []byte(`{}`)}))
 	taken, terr := s.TakeDeliveries(t.Context(), 10)
