@@ -100,13 +100,11 @@ func slowRule(s []seriesPoint, floor float64) []slowEpisode {
 		r := at(recent, 0.5)
 		over := func(place int) bool { return r < 1.1*all[place].base }
 		if n := len(holding); n > 0 && over(holding[n-1]) {
-			all[holding[n-1]].cleared, start = i, i
-			for n > 0 && over(holding[n-1]) {
-				n--
+			start = i
+			for ; n > 0 && over(holding[n-1]); n-- {
+				all[holding[n-1]].cleared = i
 			}
-			if holding = holding[:n]; n > 0 {
-				all[holding[n-1]].cleared = len(s)
-			}
+			holding = holding[:n]
 			continue
 		}
 		first := max(0, i-26)
@@ -126,9 +124,6 @@ func slowRule(s []seriesPoint, floor float64) []slowEpisode {
 		sums := misfits(values(first, i+1), b, r)
 		e.base, e.since = b, first+slices.Index(sums, slices.Min(sums))
 		e.from = min(e.from, e.since-1)
-		if n := len(holding); n > 0 {
-			all[holding[n-1]].cleared = e.since
-		}
 		all, holding = append(all, e), append(holding, len(all))
 	}
 	return all

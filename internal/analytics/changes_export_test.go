@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
@@ -61,6 +62,16 @@ func Episodes(r Rule, series []float64) []Episode {
 		all = append(all, Episode{e.since, e.fired, e.cleared})
 	}
 	return all
+}
+
+// IsTold tells whether findings would have the series, a value a minute.
+func IsTold(r Rule, seconds []float64) bool {
+	var s series
+	for i, v := range seconds {
+		s.values = append(s.values, value{&moment{at: time.Unix(int64(i)*60, 0)}, int64(v * 1000)})
+	}
+	c := changeOf("", &s, r)
+	return c.Slowdown() != nil
 }
 
 // A PartsSide is the wall times of pipelines in parts.

@@ -10,9 +10,10 @@ import (
 
 const (
 	maxFindings = 3 // of a project
-	// maxChance is the greatest p with which a slow-down is told in a sentence. A
-	// step that the rule finds at once has less, with as few values as it takes.
-	maxChance = 0.05
+	// maxChance is the greatest p with which a slow-down is told in a sentence:
+	// dozens of metrics are looked at. A step after 17 values or more has less with
+	// its first three.
+	maxChance = 0.002
 )
 
 // Findings are what people should know of the filter's projects, in sentences,
@@ -91,15 +92,24 @@ func (s slowdown) together(o slowdown) bool {
 	return !s.untilAt.After(time.Time(o.FiredAt)) && !o.untilAt.After(time.Time(s.FiredAt))
 }
 
+// Slowdown is the regression that people should know of: that is not over, and
+// hardly chance. Of a rise and a further one within it, it is the further one.
+// Nil: there is none.
+func (c *Change) Slowdown() *Regression {
+	for i := len(c.Regressions) - 1; i >= 0; i-- {
+		if r := &c.Regressions[i]; r.ClearedAt == nil && r.P < maxChance {
+			return r
+		}
+	}
+	return nil
+}
+
 // findings groups what is slower in a project.
 func findings(changes []Change, now time.Time, zone *time.Location) []Finding {
 	var slow []slowdown
 	for i := range changes {
-		c := &changes[i]
-		for k := range c.Regressions { // one at the most is not over
-			if r := &c.Regressions[k]; r.ClearedAt == nil && r.P < maxChance {
-				slow = append(slow, slowdown{c, r, c.topic})
-			}
+		if r := changes[i].Slowdown(); r != nil {
+			slow = append(slow, slowdown{&changes[i], r, changes[i].topic})
 		}
 	}
 	// The topics are in order of what heads a finding, so the first of a group

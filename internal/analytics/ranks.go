@@ -5,15 +5,22 @@ import (
 	"slices"
 )
 
-// exactRanks is the number of values up to which the test of ranks counts all
-// ways to split them, instead of using the normal distribution.
-const exactRanks = 20
+// The numbers of values up to which the test of ranks counts all ways to split
+// them, instead of using the normal distribution: however they are split, and
+// where one of the two samples has but a few, of which the normal distribution
+// thinks far less than they say.
+const (
+	exactRanks = 20
+	exactOfFew = 200
+	few        = 4 // less than a change point has on a side, which compares many splits
+)
 
 // rankTest is the two-sided p-value of the Mann-Whitney test that two samples,
 // each in order, come from the same distribution: how often chance alone sets
 // them as far apart. Ties are taken into account. Up to 20 values together it is
-// exact; beyond, the normal distribution with the corrections for ties and
-// continuity. An empty sample gives 1.
+// exact, and up to 200 where one sample has no more than 4; beyond, the normal
+// distribution with the corrections for ties and continuity. An empty sample
+// gives 1.
 func rankTest(a, b []float64) float64 {
 	if len(a) == 0 || len(b) == 0 {
 		return 1
@@ -48,15 +55,15 @@ func equalTo(least float64, ordered []float64) int {
 // middle of tied ones is whole: 2, 4, 6 ... without ties.
 type ranked struct {
 	total int
-	few   []int64 // the first 20
+	first []int64 // the first 200
 	ties  float64 // the sum of t³-t over groups of t equal values
 }
 
 // add takes the next values, which are equal, and returns their rank.
 func (r *ranked) add(values int) int64 {
 	rank := int64(2*r.total + values + 1)
-	for range min(values, exactRanks-len(r.few)) {
-		r.few = append(r.few, rank)
+	for range min(values, exactOfFew-len(r.first)) {
+		r.first = append(r.first, rank)
 	}
 	r.total += values
 	t := float64(values)
@@ -66,7 +73,7 @@ func (r *ranked) add(values int) int64 {
 
 // pValue is that of a sample of n of the values whose ranks sum to sum.
 func (r *ranked) pValue(n int, sum int64) float64 {
-	if r.total <= exactRanks {
+	if r.total <= exactRanks || r.total <= exactOfFew && min(n, r.total-n) <= few {
 		return r.exact(n, sum)
 	}
 	return math.Erfc(r.score(n, sum) / math.Sqrt2)
@@ -93,16 +100,16 @@ func (r *ranked) exact(n int, sum int64) float64 {
 	n = min(n, r.total-n) // what is left out of a sample is as far away
 	mean = int64(n) * int64(r.total+1)
 	unit := int64(2)
-	if slices.ContainsFunc(r.few, func(rank int64) bool { return rank%2 == 1 }) {
+	if slices.ContainsFunc(r.first, func(rank int64) bool { return rank%2 == 1 }) {
 		unit = 1
 	}
-	most := int64(n) * r.few[len(r.few)-1] / unit
+	most := int64(n) * r.first[len(r.first)-1] / unit
 	ways := make([][]float64, n+1) // by size of the sample and its sum, in units
 	for k := range ways {
 		ways[k] = make([]float64, most+1)
 	}
 	ways[0][0] = 1
-	for i, rank := range r.few {
+	for i, rank := range r.first {
 		rank /= unit
 		for k := min(n, i+1); k > 0; k-- {
 			greatest := min(most, int64(k)*rank) // of k ranks up to this one

@@ -63,8 +63,7 @@ type episode struct {
 
 // episodes follows a series in order of time. While a rule holds, its baseline
 // stays as it was; if the values rise by as much again, compared with those
-// since it fired, a further episode begins and ends that one. It goes on where
-// the further rise is over and the values are still above its own baseline.
+// since it fired, a further episode begins within that one.
 func (r Rule) episodes(series []float64) []episode {
 	var all []episode
 	open, start := -1, 0
@@ -75,11 +74,8 @@ func (r Rule) episodes(series []float64) []episode {
 		from := max(0, until-r.Baseline)
 		if open >= 0 {
 			if r.over(all[open], recent.median()) {
-				for all[open].cleared, start = end-1, end-1; open >= 0 && r.over(all[open], recent.median()); {
-					open = all[open].within
-				}
-				if open >= 0 {
-					all[open].cleared = len(series)
+				for start = end - 1; open >= 0 && r.over(all[open], recent.median()); open = all[open].within {
+					all[open].cleared = end - 1
 				}
 				continue
 			}
@@ -96,7 +92,7 @@ func (r Rule) episodes(series []float64) []episode {
 		e := r.begin(from, end, baseline, recent.median(), series)
 		e.from, e.within = start, open
 		if open >= 0 {
-			e.from, all[open].cleared = all[open].since, e.since
+			e.from = all[open].since
 		}
 		all = append(all, e)
 		open = len(all) - 1

@@ -31,12 +31,12 @@ func TestRule(t *testing.T) {
 		"it clears":               {slices.Concat(repeat(20, 600), repeat(10, 800), repeat(5, 610)), []analytics.Episode{{20, 22, 31}}},
 		"not cleared at 10 %":     {slices.Concat(repeat(20, 600), repeat(10, 800), repeat(5, 660)), []analytics.Episode{{20, 22, 35}}},
 		"twice":                   {slices.Concat(repeat(20, 600), repeat(10, 800), repeat(10, 600), repeat(10, 800)), []analytics.Episode{{20, 22, 31}, {40, 42, 50}}},
-		"a second step":           {slices.Concat(repeat(20, 600), repeat(20, 800), repeat(20, 1100)), []analytics.Episode{{20, 22, 40}, {40, 42, 60}}},
+		"a second step":           {slices.Concat(repeat(20, 600), repeat(20, 800), repeat(20, 1100)), []analytics.Episode{{20, 22, 60}, {40, 42, 60}}},
 		"a further rise that is over": {
 			slices.Concat(repeat(20, 600), repeat(20, 800), repeat(10, 1100), repeat(20, 800)), []analytics.Episode{{20, 22, 70}, {40, 42, 51}},
 		},
 		"all over at once": {
-			slices.Concat(repeat(20, 600), repeat(20, 800), repeat(10, 1100), repeat(20, 600)), []analytics.Episode{{20, 22, 40}, {40, 42, 51}},
+			slices.Concat(repeat(20, 600), repeat(20, 800), repeat(10, 1100), repeat(20, 600)), []analytics.Episode{{20, 22, 51}, {40, 42, 51}},
 		},
 		"a rise of just enough": {
 			slices.Concat(repeat(20, 600), []float64{740, 760, 755, 740, 752, 760}), []analytics.Episode{{20, 22, 26}},

@@ -176,10 +176,8 @@ func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
 	}
 	var worst *analytics.Regression
 	for i := range news.changes.Items { // only those of the wall time are attributed
-		for k := range news.changes.Items[i].Regressions {
-			if r := &news.changes.Items[i].Regressions[k]; r.ClearedAt == nil && r.Attribution != nil {
-				worst = r
-			}
+		if r := news.changes.Items[i].Slowdown(); r != nil && r.Attribution != nil {
+			worst = r
 		}
 	}
 	c.Links = []Link{{"Compare", v.href("compare")}}
