@@ -49,12 +49,13 @@ func (a *Analytics) Backtest(ctx context.Context, f Filter, asked ci.RegressionR
 	shown := rulesOf(asked)
 	answer := Backtest{From: Time(f.Window.From), To: Time(f.Window.To), Items: []Alarm{}}
 	err := a.eachHistory(ctx, &f, func(h *history) {
-		by := rulesOf(asked.Or(h.settings.Regression))
+		by := h.settings
+		by.Regression = asked.Or(by.Regression)
 		if len(f.Projects) == 1 {
-			shown = by
+			shown = rulesOf(by.Regression)
 		}
 		answer.Truncated = answer.Truncated || h.truncated
-		answer.Items = append(answer.Items, h.alarms(by, metrics)...)
+		answer.Items = append(answer.Items, h.alarms(&by, metrics)...)
 	})
 	answer.PipelineRule, answer.JobRule = shown.pipeline, shown.job
 	answer.tell()
@@ -68,11 +69,11 @@ func (b *Backtest) tell() {
 	b.Sentence = b.sentence()
 }
 
-// alarms runs rules over the series of a project.
-func (h *history) alarms(by rules, metrics []string) []Alarm {
-	series := h.inOrder(metrics)
+// alarms runs the rules of settings over the series that they watch.
+func (h *history) alarms(by *ci.Settings, metrics []string) []Alarm {
+	series, rules := h.watched(by, metrics), rulesOf(by.Regression)
 	all := make([][]Alarm, len(series))
-	atOnce(len(series), func(i int) { all[i] = alarms(h.project.name, series[i], by.of(series[i].topic)) })
+	atOnce(len(series), func(i int) { all[i] = alarms(h.project.name, series[i], rules.of(series[i].topic)) })
 	return slices.Concat(all...)
 }
 

@@ -26,7 +26,7 @@ type Changes struct {
 type Change struct {
 	Project  string  `json:"project"`
 	Workflow *string `json:"workflow"`
-	Metric   string  `json:"metric"` // wall, time_to_PHASE, PHASE, job_run:JOB or step:JOB/STEP
+	Metric   string  `json:"metric"` // wall, end_of:PHASE, time_to_PHASE, PHASE, job_run:JOB or step:JOB/STEP
 	Job      *string `json:"job"`
 	Step     *string `json:"step"`
 	Count    int     `json:"count"` // values in the window
@@ -114,7 +114,7 @@ func (a *Analytics) eachHistory(ctx context.Context, f *Filter, each func(*histo
 
 // changes looks at each series of a project.
 func (h *history) changes(until time.Time, metrics []string) []Change {
-	series := h.inOrder(metrics)
+	series := h.watched(&h.settings, metrics)
 	all, by := make([]Change, len(series)), rulesOf(h.settings.Regression)
 	atOnce(len(series), func(i int) {
 		all[i] = changeOf(h.project.name, series[i], by.of(series[i].topic))

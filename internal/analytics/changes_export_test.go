@@ -114,7 +114,7 @@ func (a *Analytics) History(ctx context.Context, f Filter, most int) (map[string
 	all := map[string][]string{}
 	return all, a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
 		return s.eachHistory(ctx, read, most, func(h *history) {
-			for _, s := range h.inOrder(nil) {
+			for _, s := range h.watched(&h.settings, nil) {
 				k := h.project.name + " " + s.workflow + " " + s.metric()
 				for _, v := range s.values {
 					all[k] = append(all[k], fmt.Sprintf("#%d %s %d", v.id, v.commit, v.ms))

@@ -209,6 +209,8 @@ func subject(t topic) string {
 	switch t.kind {
 	case topicTimeTo:
 		return "The time to " + t.phase
+	case topicEndOf:
+		return "The time to the end of " + t.phase
 	case topicPhase:
 		return "Phase " + t.phase
 	case topicJob:

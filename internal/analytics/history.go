@@ -88,6 +88,7 @@ func (h *historian) readAll(ctx context.Context, some []project) error {
 // pipelines takes the pipelines, but for their commits, with wall times and the
 // times of phases.
 func (h *historian) pipelines(ctx context.Context, w Window) error {
+	var ends []int64
 	return h.eachPipelines(ctx, h.read, w, store.PipelineID|store.WorkflowText|store.WallMS|store.PhasesMS, func(c chosen) {
 		of := h.of[c.Project]
 		ids, good := c.Numbers(store.PipelineID), h.ended(c.Volume, ResultOK)
@@ -108,6 +109,8 @@ func (h *historian) pipelines(ctx context.Context, w Window) error {
 		for _, phase := range c.Phases() {
 			take(c.Phase(phase, store.TimeTo), topic{kind: topicTimeTo, phase: phase})
 			take(c.Phase(phase, store.Span), topic{kind: topicPhase, phase: phase})
+			ends = phaseEnds(c.Volume, phase, ends)
+			take(ends, topic{kind: topicEndOf, phase: phase})
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/ci"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
 )
@@ -19,8 +20,9 @@ func TestHistoryIsThatOfTheRows(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T, s *store.Store) {
 		w := newWorld(t, s, 250)
+		decide(t, s, ci.Settings{Milestones: []ci.Milestone{{Name: "tested", Phase: "e2e", At: "finish"}}})
 		a := analytics.New(analytics.Config{Store: s, Now: clock})
-		values, steps := 0, 0
+		values, steps, ends := 0, 0, 0
 		for range 80 {
 			f, query := w.drawFilter(t)
 			most := pick(w, 15, 60, 1000)
@@ -36,10 +38,13 @@ func TestHistoryIsThatOfTheRows(t *testing.T) {
 				if values += len(series); strings.Contains(metric, " step:") {
 					steps += len(series)
 				}
+				if strings.Contains(metric, " end_of:") {
+					ends += len(series)
+				}
 			}
 		}
-		if values < 20_000 || steps < 5000 {
-			t.Errorf("only %d values were compared, and %d of steps", values, steps)
+		if values < 20_000 || steps < 5000 || ends < 500 {
+			t.Errorf("only %d values were compared, and %d of steps, %d of ends", values, steps, ends)
 		}
 	})
 }
@@ -90,6 +95,9 @@ func (p *pipelineRow) watched(f *analytics.Filter) map[string][]int64 {
 		for name, phase := range p.phases {
 			add("time_to_"+name, phase.timeTo)
 			add(name, phase.span)
+			if p.project == "acme/shop" && name == "e2e" && phase.timeTo != nil && phase.span != nil {
+				add("end_of:e2e", new(*phase.timeTo+*phase.span))
+			}
 		}
 	}
 	for _, j := range p.jobs {

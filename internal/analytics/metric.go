@@ -65,20 +65,27 @@ func pipelineMetric(name string) measure {
 func endOf(phase string) measure {
 	var ends []int64
 	return ofColumn(store.PhasesMS, func(v *store.Volume) []int64 {
-		began, took := v.Phase(phase, store.TimeTo), v.Phase(phase, store.Span)
-		if began == nil {
-			return nil
-		}
-		ends = ends[:0]
-		for i := range began {
-			end := int64(store.None)
-			if began[i] != store.None && took[i] != store.None {
-				end = began[i] + took[i]
-			}
-			ends = append(ends, end)
-		}
+		ends = phaseEnds(v, phase, ends)
 		return ends
 	})
+}
+
+// phaseEnds are the times from the creation of pipelines to the end of a phase,
+// in the memory of to; nil: no pipeline has the phase.
+func phaseEnds(v *store.Volume, phase string, to []int64) []int64 {
+	began, took := v.Phase(phase, store.TimeTo), v.Phase(phase, store.Span)
+	if began == nil {
+		return nil
+	}
+	to = to[:0]
+	for i := range began {
+		end := int64(none)
+		if began[i] != none && took[i] != none {
+			end = began[i] + took[i]
+		}
+		to = append(to, end)
+	}
+	return to
 }
 
 // ofColumn measures a column of pipelines; nil: there is none.

@@ -36,7 +36,7 @@ func (a *Analytics) previewSlower(ctx context.Context, answer *Preview, p store.
 	by := rulesOf(s.Regression)
 	b := Backtest{From: Time(f.Window.From), To: Time(f.Window.To), PipelineRule: by.pipeline, JobRule: by.job}
 	err := a.eachHistory(ctx, &f, func(h *history) {
-		b.Truncated, b.Items, answer.InForce = h.truncated, h.alarms(by, nil), h.alarms(rulesOf(h.settings.Regression), nil)
+		b.Truncated, b.Items, answer.InForce = h.truncated, h.alarms(&s, nil), h.alarms(&h.settings, nil)
 	})
 	if isTooMuch(err) {
 		return nil

@@ -1,6 +1,7 @@
 package analytics_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,21 +14,39 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store/storetest"
 )
 
-// saveSlowing stores pipelines of one job, four a day up to now, that took so
-// many seconds.
-func saveSlowing(t *testing.T, s *store.Store, project string, seconds []float64) {
+// saveSlowing stores pipelines, four a day up to now, whose job e2e took so many
+// seconds; others run beside it.
+func saveSlowing(t *testing.T, s *store.Store, project string, seconds []float64, others ...time.Duration) {
 	t.Helper()
 	var all []ci.Report
 	for i, took := range seconds {
 		created := now.Add(time.Duration(i-len(seconds)) * 6 * time.Hour)
-		ended := created.Add(time.Duration(took * float64(time.Second)))
+		job := func(id int, name, stage string, took time.Duration) ci.Attempt {
+			return ci.Attempt{
+				ID: strconv.Itoa(id), Name: name, Stage: stage, State: ci.Finished, Result: ci.Success,
+				CreatedAt: created, StartedAt: created, FinishedAt: created.Add(took),
+			}
+		}
+		jobs := []ci.Attempt{job(1, "e2e", "test", time.Duration(took*float64(time.Second)))}
+		ended := jobs[0].FinishedAt
+		for n, took := range others {
+			jobs = append(jobs, job(n+2, "scan", "scan", took))
+			ended = later(ended, created.Add(took))
+		}
 		all = append(all, ci.Report{
 			Provider: "gitlab", Project: project, Source: ci.Webhook,
 			Pipeline: ci.Pipeline{ID: int64(i + 1), CreatedAt: created, FinishedAt: ended, UpdatedAt: ended, State: ci.Finished, Result: ci.Success, Ref: "main"},
-			Jobs:     []ci.Attempt{{ID: "1", Name: "e2e", Stage: "test", CreatedAt: created, StartedAt: created, FinishedAt: ended, State: ci.Finished, Result: ci.Success}},
+			Jobs:     jobs,
 		})
 	}
 	saveAll(t, s, all)
+}
+
+func later(x, y time.Time) time.Time {
+	if x.After(y) {
+		return x
+	}
+	return y
 }
 
 // decide gives acme/shop settings.
@@ -134,6 +153,38 @@ func TestPreviewOfARule(t *testing.T) {
 		}
 		if len(inForce) != 3 {
 			t.Errorf("the rule in force fires for %v, want wall, e2e and its job once each", inForce)
+		}
+	})
+}
+
+// The end of a phase is watched where it is a milestone of the project, and told
+// in its words; where it is not, for whoever names it.
+func TestMilestonesAreWatched(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, s *store.Store) {
+		saveSlowing(t, s, "acme/shop", append(repeat(30, 600), repeat(12, 800)...), 1000*time.Second)
+		a := analytics.New(analytics.Config{Store: s, Now: clock})
+		f := filter(t, "range=30d&ref=@all")
+		told := func(want string, also ...string) {
+			t.Helper()
+			found, err := a.Findings(t.Context(), f)
+			if err != nil || len(found.Items) != 1 {
+				t.Fatalf("found %+v, %v", found.Items, err)
+			}
+			if one := found.Items[0]; !strings.HasPrefix(one.Sentence, want) || !strings.Contains(one.Sentence, "p50 went from 10m 00s to 13m 20s. The largest part is e2e (+3m 20s).") || !cmp.Equal(one.Also, also) {
+				t.Errorf("%s Also %v, want %s and %v", one.Sentence, one.Also, want, also)
+			}
+		}
+		told("Phase e2e is slower since ", "job_run:e2e")
+		named, err := a.Changes(t.Context(), f, "end_of:e2e")
+		if err != nil || len(named.Items) != 1 || len(named.Items[0].Regressions) != 1 {
+			t.Errorf("the end that is named changed by %+v, %v", named.Items, err)
+		}
+		decide(t, s, ci.Settings{Milestones: []ci.Milestone{{Name: "begun", Phase: "e2e", At: "start"}, {Name: "tested", Phase: "e2e", At: "finish"}}})
+		told("The time to the end of e2e is slower since ", "e2e", "job_run:e2e")
+		tested, err := a.Backtest(t.Context(), f, ci.RegressionRule{FloorS: new(201.0)})
+		if err != nil || tested.Fired != 1 || tested.Items[0].Metric != "job_run:e2e" {
+			t.Errorf("with the floor of pipelines above the rise it fires for %+v, %v", tested.Items, err)
 		}
 	})
 }

@@ -34,6 +34,7 @@ type topicKind int
 // comes before what it is made of.
 const (
 	topicWall topicKind = iota
+	topicEndOf
 	topicTimeTo
 	topicPhase
 	topicJob
@@ -43,6 +44,8 @@ const (
 // metric is the topic's name, as GET /api/v1/stats knows it.
 func (m topic) metric() string {
 	switch m.kind {
+	case topicEndOf:
+		return ci.MetricEndOf + m.phase
 	case topicTimeTo:
 		return metricTimeTo + m.phase
 	case topicPhase:
@@ -131,11 +134,13 @@ func (h *history) of(m topic) *series {
 	return s
 }
 
-// inOrder are the series of the metrics named, or else all.
-func (h *history) inOrder(metrics []string) []*series {
+// watched are the series of the metrics named, or else all that are watched by
+// settings of the project: ends of phases are where they are milestones.
+func (h *history) watched(by *ci.Settings, metrics []string) []*series {
 	all := make([]*series, 0, len(h.series))
 	for m, s := range h.series {
-		if len(metrics) == 0 || slices.Contains(metrics, m.metric()) {
+		is := len(metrics) == 0 && (m.kind != topicEndOf || slices.ContainsFunc(by.Milestones, func(o ci.Milestone) bool { return o.Metric() == m.metric() }))
+		if is || slices.Contains(metrics, m.metric()) {
 			all = append(all, s)
 		}
 	}

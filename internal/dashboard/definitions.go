@@ -49,7 +49,7 @@ func definitions() []definition {
 		},
 		{
 			"milestone", "Milestones and ends of phases",
-			"A milestone is the first start or the last finish of a phase, counted from the creation of the pipeline. Which there are, and their names, is in the settings of the project. The last finish is the time to the phase and its span together.",
+			"A milestone is the first start or the last finish of a phase, counted from the creation of the pipeline. Which there are, and their names, is in the settings of the project. The last finish is the time to the phase and its span together. Findings watch the first start of every phase, and the last finish of those that are milestones.",
 			"", "metric=time_to_e2e, metric=end_of:e2e", "ci_phases.time_to, ci_phases.span",
 		},
 		{
