@@ -269,7 +269,7 @@ func (d *Dashboard) eachPipelineCard(ctx context.Context, v *view) (Card, error)
 func (v *view) noValues(text string) *Empty {
 	e := &Empty{Text: text}
 	if len(v.filter.Results) == 0 {
-		e.Links = []Link{{"Those that failed", v.href("pipelines", "state", "failed")}}
+		e.Links = []Link{{"Those that failed", v.href("pipelines", "result", "failure")}}
 	}
 	return e
 }

@@ -23,7 +23,7 @@ import (
 func (s *site) pages(t *testing.T) []string {
 	t.Helper()
 	project := "/p/" + s.planted.Project
-	_, failed := s.fetch(t, project+"/-/pipelines?state=failed&range=90d")
+	_, failed := s.fetch(t, project+"/-/pipelines?result=failure&range=90d")
 	one := regexp.MustCompile(regexp.QuoteMeta(project) + `/-/pipelines/\d+`).FindString(failed)
 	if one == "" {
 		t.Fatal("no pipeline has failed")

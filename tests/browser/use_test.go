@@ -45,7 +45,12 @@ func TestZoomAndBack(t *testing.T) {
 	p := open(t, desk)
 	p.visit(s.overview())
 	before := value[string](p, `document.querySelector('#duration .pl').innerHTML`)
-	box := value[[4]float64](p, `(({x, y, width, height}) => [x, y, width, height])(document.querySelector('#duration .area').getBoundingClientRect())`)
+	box := value[[4]float64](p, `(() => {
+		const area = document.querySelector('#duration .area');
+		area.scrollIntoView({block: 'center'});
+		const {x, y, width, height} = area.getBoundingClientRect();
+		return [x, y, width, height];
+	})()`)
 	from, to, y := box[0]+box[2]*.3, box[0]+box[2]*.6, box[1]+box[3]*.95
 	p.do(
 		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, from, y, chromedp.ButtonNone),
