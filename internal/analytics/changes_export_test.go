@@ -74,6 +74,18 @@ func IsTold(r Rule, seconds []float64) bool {
 	return c.Slowdown() != nil
 }
 
+// IsClear tells whether a median moved, asked in both ways.
+func IsClear(before, after []int64) (selected, sorted bool) {
+	floats := func(ms []int64) (all []float64) {
+		for _, v := range slices.Sorted(slices.Values(ms)) {
+			all = append(all, float64(v))
+		}
+		return all
+	}
+	sorted = isClear(ordered(floats(before)), ordered(floats(after)))
+	return isClear(sampleOf(before), sampleOf(after)), sorted
+}
+
 // A PartsSide is the wall times of pipelines in parts.
 type PartsSide struct {
 	Pipelines, WallMS int64

@@ -26,10 +26,12 @@ type JobRow struct {
 	Stage   *string `json:"stage"`
 	Count   int64   `json:"count"` // attempts that finished
 	Run     Summary `json:"run"`   // of those that were ok, or as the filter's results say
-	// VersusP50S is the median of Run over the time to compare with, and ChangeS
-	// the difference.
-	VersusP50S  *float64   `json:"versus_p50_s"`
-	ChangeS     *float64   `json:"change_s"`
+	// VersusP50S is the median of Run over the time to compare with, ChangeS the
+	// difference, and IsChangeClear says that it is more than chance.
+	VersusP50S    *float64 `json:"versus_p50_s"`
+	ChangeS       *float64 `json:"change_s"`
+	IsChangeClear bool     `json:"is_change_clear"`
+
 	PathShare   *float64   `json:"path_share"`   // of the pipelines with a critical path, those in which the job is on it
 	SavesS      *float64   `json:"saves_s"`      // by how much less wall would be in the mean if the job took no time
 	FailureRate *float64   `json:"failure_rate"` // of Count
@@ -137,14 +139,14 @@ func compareKnown(x, y *float64, down bool) int {
 // Table has a row for each job.
 func (answer *JobsAnswer) Table() Table {
 	t := Table{Columns: []string{
-		"project", "job", "stage", "count", "run_count", "mean_s", "p5_s", "p50_s", "p80_s", "p95_s", "versus_p50_s", "change_s", "path_share", "saves_s",
+		"project", "job", "stage", "count", "run_count", "mean_s", "p5_s", "p50_s", "p80_s", "p95_s", "versus_p50_s", "change_s", "is_change_clear", "path_share", "saves_s",
 		"failure_rate", "flake_rate", "queue_p95_s",
 	}}
 	for i := range answer.Items {
 		r := &answer.Items[i]
 		p := r.Run.Percentiles
 		t.Rows = append(t.Rows, []any{
-			r.Project, r.Job, r.Stage, r.Count, r.Run.Count, r.Run.MeanS, p.at(0.05), p.at(0.5), p.at(0.8), p.at(0.95), r.VersusP50S, r.ChangeS, r.PathShare, r.SavesS,
+			r.Project, r.Job, r.Stage, r.Count, r.Run.Count, r.Run.MeanS, p.at(0.05), p.at(0.5), p.at(0.8), p.at(0.95), r.VersusP50S, r.ChangeS, r.IsChangeClear, r.PathShare, r.SavesS,
 			r.FailureRate, r.FlakeRate, r.QueueP95S,
 		})
 	}

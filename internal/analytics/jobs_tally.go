@@ -156,6 +156,7 @@ func (t *jobTallies) rows(names map[int64]string) []JobRow {
 		r.QueueP95S = summaryOf(j.queue, 0.95).Percentiles.at(0.95)
 		if r.VersusP50S = summaryOf(j.before, 0.5).Percentiles.at(0.5); r.VersusP50S != nil && r.Run.Count > 0 {
 			r.ChangeS = new(*r.Run.Percentiles.at(0.5) - *r.VersusP50S)
+			r.IsChangeClear = isClear(sampleOf(j.before), sampleOf(run))
 		}
 		r.PathShare = rate(j.on, t.onPath[j.job.project])
 		if j.saved > 0 {

@@ -21,15 +21,16 @@ type ProjectRow struct {
 	Project string `json:"project"`
 	Outcomes
 
-	RestartRate *float64    `json:"restart_rate"` // of those that have ended with a word on how
-	Active      Summary     `json:"active"`
-	VersusP50S  *float64    `json:"versus_p50_s"` // of active, over the time to compare with
-	ChangeS     *float64    `json:"change_s"`     // of the median of active
-	TimeToE2eS  *float64    `json:"time_to_e2e_s"`
-	QueueShare  *float64    `json:"queue_share"` // of wall time
-	Last        []StripMark `json:"last"`        // at most 30, the newest last
+	RestartRate *float64 `json:"restart_rate"` // of those that have ended with a word on how
+	Active      Summary  `json:"active"`
+	VersusP50S  *float64 `json:"versus_p50_s"` // of active, over the time to compare with
+	ChangeS     *float64 `json:"change_s"`     // of the median of active
+	// IsChangeClear: that is more than chance.
+	IsChangeClear bool `json:"is_change_clear"`
 
-	versusCount int64
+	TimeToE2eS *float64    `json:"time_to_e2e_s"`
+	QueueShare *float64    `json:"queue_share"` // of wall time
+	Last       []StripMark `json:"last"`        // at most 30, the newest last
 }
 
 // A StripMark is a pipeline of a strip.
@@ -83,10 +84,9 @@ func (s *scope) firstProjects(ctx context.Context, read *store.Reading) error {
 	})
 }
 
-// worse is the seconds that the change costs, where there are enough values to
-// say so.
+// worse is the seconds that the change costs, where it is more than chance.
 func (r *ProjectRow) worse() float64 {
-	if r.ChangeS == nil || r.Active.Count < fewValues || r.versusCount < fewValues {
+	if !r.IsChangeClear {
 		return 0
 	}
 	return *r.ChangeS * float64(r.Active.Count)
@@ -163,12 +163,13 @@ func (p *projectSums) add(f *Filter, c chosen) {
 
 // row is what there is to tell of the project.
 func (p *projectSums) row(name string) ProjectRow {
-	r := ProjectRow{Project: name, Outcomes: p.outcomes, Active: summaryOf(p.active, 0.5, 0.8, 0.95), Last: []StripMark{}, versusCount: int64(len(p.versus))}
+	r := ProjectRow{Project: name, Outcomes: p.outcomes, Active: summaryOf(p.active, 0.5, 0.8, 0.95), Last: []StripMark{}}
 	r.rates()
 	r.RestartRate = rate(r.Restarted, r.Passed+r.Restarted+r.Failed)
 	r.VersusP50S, r.TimeToE2eS = summaryOf(p.versus, 0.5).Percentiles.at(0.5), summaryOf(p.e2e, 0.5).Percentiles.at(0.5)
 	if p50 := r.Active.Percentiles.at(0.5); p50 != nil && r.VersusP50S != nil {
 		r.ChangeS = new(*p50 - *r.VersusP50S)
+		r.IsChangeClear = isClear(sampleOf(p.versus), sampleOf(p.active))
 	}
 	if p.wallMS > 0 {
 		r.QueueShare = new(float64(p.queueMS) / float64(p.wallMS))
@@ -187,14 +188,14 @@ func (p *projectSums) row(name string) ProjectRow {
 // Table has a row for each project.
 func (answer *OverviewAnswer) Table() Table {
 	t := Table{Columns: []string{
-		"project", "count", "passed", "restarted", "failed", "canceled", "success_rate", "restart_rate", "active_count", "p50_s", "p80_s", "p95_s", "versus_p50_s", "change_s",
+		"project", "count", "passed", "restarted", "failed", "canceled", "success_rate", "restart_rate", "active_count", "p50_s", "p80_s", "p95_s", "versus_p50_s", "change_s", "is_change_clear",
 		"time_to_e2e_s", "queue_share", "last_pipeline_id", "last_created_at", "last_outcome",
 	}}
 	for i := range answer.Items {
 		r := &answer.Items[i]
 		row := []any{
 			r.Project, r.Count, r.Passed, r.Restarted, r.Failed, r.Canceled, r.SuccessRate, r.RestartRate, r.Active.Count,
-			r.Active.Percentiles.at(0.5), r.Active.Percentiles.at(0.8), r.Active.Percentiles.at(0.95), r.VersusP50S, r.ChangeS, r.TimeToE2eS, r.QueueShare, nil, nil, nil,
+			r.Active.Percentiles.at(0.5), r.Active.Percentiles.at(0.8), r.Active.Percentiles.at(0.95), r.VersusP50S, r.ChangeS, r.IsChangeClear, r.TimeToE2eS, r.QueueShare, nil, nil, nil,
 		}
 		if n := len(r.Last); n > 0 {
 			row = append(row[:len(row)-3], r.Last[n-1].PipelineID, r.Last[n-1].CreatedAt, r.Last[n-1].Outcome)

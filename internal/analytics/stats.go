@@ -31,6 +31,8 @@ type VersusStats struct {
 	From    Time    `json:"from"`
 	To      Time    `json:"to"`
 	Summary Summary `json:"summary"`
+	// IsChangeClear: the median differs by more than chance.
+	IsChangeClear bool `json:"is_change_clear"`
 }
 
 // A StatsBucket is one slice of the window.
@@ -91,6 +93,9 @@ func (a *Analytics) Stats(ctx context.Context, f Filter, metric string, fraction
 		answer.Versus = &VersusStats{From: Time(v.From), To: Time(v.To), Summary: summary(before, fractions)}
 	}
 	answer.Summary = summary(all, fractions)
+	if answer.Versus != nil {
+		answer.Versus.IsChangeClear = isClear(ordered(before), ordered(all))
+	}
 	for i := range answer.Buckets {
 		answer.Buckets[i].Summary = summary(parts[i], fractions)
 	}

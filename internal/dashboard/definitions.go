@@ -69,7 +69,7 @@ func definitions() []definition {
 		},
 		{
 			"change", "Changes against the period before",
-			"The p50 of the time that is shown against the p50 of the time to compare with. Under four percent it is grey, and so it is where either side has fewer than five values.",
+			"The p50 of the time that is shown against the p50 of the time to compare with. It is grey under four percent or a second, and where it may be chance: where the 99 % interval of the difference has 0 in it, or a side has fewer than five values.",
 			"", "vs=prev", "",
 		},
 		{

@@ -162,7 +162,7 @@ func (v *view) jobRow(w *htmlWriter, j *analytics.JobRow, longest float64) {
 	}
 	w.f(`<td class="r%s">%s</td><td class="r">`, few, nanCell(at(.5)).Text)
 	if j.VersusP50S != nil {
-		if delta := ratio(at(.5), *j.VersusP50S, j.Run.Count >= fewest); delta.Text != "" {
+		if delta := ratio(at(.5), *j.VersusP50S, j.IsChangeClear); delta.Text != "" {
 			w.f(`<span class="delta %s">%s</span>`, delta.Class, delta.Text)
 		}
 	}

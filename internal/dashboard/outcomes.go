@@ -79,11 +79,11 @@ func (d *Dashboard) outcomeTiles(ctx context.Context, v *view) []Tile {
 		again.Pairs = append(again.Pairs, hidden{"most", r.Jobs[0].Job})
 	}
 	if before := a.Versus; before != nil {
-		enough := !few && before.Passed+before.Restarted+before.Failed >= fewest
+		ended, endedBefore := s.Passed+s.Restarted+s.Failed, before.Passed+before.Restarted+before.Failed
 		if s.SuccessRate != nil && before.SuccessRate != nil {
-			good.Delta = points(*s.SuccessRate*100, *before.SuccessRate*100, false, enough)
+			good.Delta = points(*s.SuccessRate*100, *before.SuccessRate*100, false, analytics.IsRateClear(endedBefore-before.Failed, endedBefore, ended-s.Failed, ended))
 		}
-		again.Delta = points(restartRate(s)*100, restartRate(before)*100, true, enough)
+		again.Delta = points(restartRate(s)*100, restartRate(before)*100, true, analytics.IsRateClear(before.Restarted, endedBefore, s.Restarted, ended))
 	}
 	return []Tile{good, again}
 }

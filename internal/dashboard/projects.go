@@ -155,7 +155,7 @@ func (v *view) projectRow(w *htmlWriter, p *analytics.ProjectRow) {
 	}
 	w.f(`</td><td class="r%s">%s</td><td class="r%s">%s</td><td class="r">`, few, nanCell(p50).Text, few, nanCell(p95).Text)
 	if p.VersusP50S != nil {
-		if delta := ratio(p50, *p.VersusP50S, p.Active.Count >= fewest); delta.Text != "" {
+		if delta := ratio(p50, *p.VersusP50S, p.IsChangeClear); delta.Text != "" {
 			w.f(`<span class="delta %s">%s</span>`, delta.Class, delta.Text)
 		}
 	}

@@ -24,27 +24,28 @@ type delta struct{ Text, Class string }
 // fewest is how many values a percentile should rest on; with fewer it is grey.
 const fewest = 5
 
-// ratio is the change of a duration from before to now in percent. Under four percent it is
-// grey, and so it is where either side has few values.
-func ratio(now, before float64, enough bool) delta {
+// ratio is the change of a duration from before to now in percent. It is grey
+// where it is little or may be chance.
+func ratio(now, before float64, isClear bool) delta {
 	if !(before > 0) || math.IsNaN(now) {
 		return delta{}
 	}
 	d := (now - before) / before * 100
-	return judged(d, signedPercent(d), true, enough && !isLittle(now-before, before))
+	return judged(d, signedPercent(d), true, isClear && !isLittle(now-before, before))
 }
 
 // isLittle is of a change of less than 4 % or a second, which is never painted
 // as better or worse.
 func isLittle(change, before float64) bool { return math.Abs(change) < max(.04*before, 1) }
 
-// points is the change of a percentage, in points.
-func points(now, before float64, lowerIsBetter, enough bool) delta {
+// points is the change of a percentage, in points. It is grey where it may be
+// chance.
+func points(now, before float64, lowerIsBetter, isClear bool) delta {
 	if math.IsNaN(now) || math.IsNaN(before) {
 		return delta{}
 	}
 	d := now - before
-	return judged(d, chart.Signed(chart.Count, math.Round(d*10)/10)+" pt", lowerIsBetter, enough && math.Abs(d) >= .35)
+	return judged(d, chart.Signed(chart.Count, math.Round(d*10)/10)+" pt", lowerIsBetter, isClear)
 }
 
 func judged(d float64, text string, lowerIsBetter, counts bool) delta {
@@ -85,7 +86,7 @@ func statsTile(label, href string, a *analytics.StatsAnswer, mark int) Tile {
 	}
 	if a.Versus != nil {
 		if before, ok := a.Versus.Summary.Percentiles.At(.5); ok {
-			t.Delta = ratio(p50, before, s.Count >= fewest && a.Versus.Summary.Count >= fewest)
+			t.Delta = ratio(p50, before, a.Versus.IsChangeClear)
 		}
 	}
 	t.Spark = chart.Spark(p50s(a), mark)
