@@ -300,12 +300,12 @@ func (d *Dashboard) whatChangedCard(ctx context.Context, v *view) (Card, error) 
 // shownParts is how many parts a picture has; the rest are one.
 const shownParts = 8
 
-// attributed fills a card with an attribution. What is not shown by itself leads
-// to the rest.
-func attributed(c *Card, v *view, a *analytics.Attribution, rest string) {
+// attributed fills a card with an attribution, and returns how many bars it has.
+// What is not shown by itself leads to the rest.
+func attributed(c *Card, v *view, a *analytics.Attribution, rest string) (bars int) {
 	if a == nil || len(a.Parts) == 0 {
 		c.Empty = &Empty{Text: "There is no critical path on both sides to compare."}
-		return
+		return 0
 	}
 	picture := chart.Contrib{ID: c.ID}
 	c.Table = Table{Columns: []Column{{"Part", "part", false}, {"Before", "before_s", true}, {"After", "after_s", true}, {"Change", "change_s", true}}}
@@ -335,6 +335,7 @@ func attributed(c *Card, v *view, a *analytics.Attribution, rest string) {
 	c.Note = w.html()
 	c.Desc = picture.Describe()
 	c.Plots = []chart.Plot{picture.Plot()}
+	return len(picture.Parts)
 }
 
 // partHref is where a part leads: to its job, or to the pipelines of the time

@@ -192,6 +192,7 @@ func (d *Dashboard) jobSwarmCard(ctx context.Context, v *view) (Card, error) {
 	}
 	sides := sidesOf(runs, middle)
 	picture, drawn := v.swarmOf("job-swarm", v.job(), middle, sides, maxSwarm)
+	picture.Row = 106 // it stands beside a picture that high
 	c.Table = Table{Columns: []Column{{"Side", "side", false}, {"Attempts", "count", true}, {"p50", "p50_s", true}, {"p95", "p95_s", true}}}
 	for i, r := range picture.Rows {
 		c.Table.Rows = append(c.Table.Rows, Row{Href: r.Href, Cells: []Cell{textCell(r.Name), countCell(int64(len(sides[i]))), nanCell(r.P50), nanCell(r.P95)}})

@@ -184,9 +184,8 @@ func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
 	if worst == nil {
 		return c, d.sinceBefore(ctx, v, &c)
 	}
-	attributed(&c, v, worst.Attribution, v.href("compare"))
-	if len(worst.Attribution.Parts) > 0 && len(c.Plots) > 0 {
-		d.addSwarm(ctx, v, &c, said(worst.Attribution.Parts[0].Job), time.Time(worst.SinceAt))
+	if bars := attributed(&c, v, worst.Attribution, v.href("compare")); bars > 0 {
+		d.addSwarm(ctx, v, &c, bars, said(worst.Attribution.Parts[0].Job), time.Time(worst.SinceAt))
 	}
 	return c, nil
 }
@@ -224,8 +223,8 @@ func tooFew(a *analytics.Attribution) *Empty {
 	return &Empty{Text: fmt.Sprintf("Too few to tell what changed: %s that passed, and %d in the time before.", plural(a.PipelinesAfter, "pipeline"), a.PipelinesBefore)}
 }
 
-// addSwarm adds the attempts of a job, before and after.
-func (d *Dashboard) addSwarm(ctx context.Context, v *view, c *Card, job string, since time.Time) {
+// addSwarm adds the attempts of a job, before and after, under so many bars.
+func (d *Dashboard) addSwarm(ctx context.Context, v *view, c *Card, bars int, job string, since time.Time) {
 	runs, err := d.Analytics.JobRuns(ctx, v.filter, job)
 	if job == "" || err != nil {
 		return // the bars say most of it
@@ -235,6 +234,9 @@ func (d *Dashboard) addSwarm(ctx context.Context, v *view, c *Card, job string, 
 		return
 	}
 	picture, drawn := v.swarmOf(c.ID, job, since, sides, fewSwarm)
+	if bars <= 5 { // there is room for more under them
+		picture.Row = 84
+	}
 	swarm := picture.Plot()
 	c.Pipelines = v.pipelinesBase()
 	w := &htmlWriter{}

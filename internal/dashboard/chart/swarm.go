@@ -26,11 +26,13 @@ type Beeswarm struct {
 	ID   string
 	Unit Unit
 	Rows []Swarm
+	// Row is the height of a row; zero: 54.
+	Row float64
 }
 
 // The size of a swarm, in pixels.
 const (
-	swarmRow   = 54.0
+	swarmRow   = 54.0 // unless the picture says
 	swarmAxis  = 22.0
 	swarmWidth = 420.0 // about what it has on a page
 )
@@ -47,18 +49,19 @@ func (c Beeswarm) Plot() Plot {
 			top = math.Max(top, math.Max(quantile(all, .985), finiteOr(r.P95, 0)))
 		}
 	}
+	row := cmp.Or(c.Row, swarmRow)
 	s := newScale(c.Unit, top*1.02, 5)
 	s.max = math.Max(top*1.05, 1e-9)
-	height := swarmRow*float64(len(c.Rows)) + swarmAxis
+	height := row*float64(len(c.Rows)) + swarmAxis
 	left := &writer{}
 	for i, r := range c.Rows {
-		left.aside(0, swarmRow*float64(i)+swarmRow/2+4, "lab", r.Name, 9)
+		left.aside(0, row*(float64(i)+.5)+4, "lab", r.Name, 9)
 	}
 	w := &writer{}
 	crossAxis(w, c.Unit, s, height-swarmAxis, height-5)
 	w.stretch(height-swarmAxis, func(w *writer) {
 		for i, r := range c.Rows {
-			r.draw(w, s, i)
+			r.draw(w, s, i, row)
 		}
 	})
 	links := slices.ContainsFunc(c.Rows, func(r Swarm) bool { return r.Href != "" })
@@ -101,8 +104,8 @@ func crossAxis(w *writer, u Unit, s scale, bottom, y float64) {
 // draw places each value beside those that are near it already. The dots are
 // written in the order of their numbers, which is shorter, and lead to their
 // pipelines by the page's script; without it, to where the row does.
-func (r Swarm) draw(w *writer, s scale, i int) {
-	center := swarmRow*float64(i) + swarmRow/2
+func (r Swarm) draw(w *writer, s scale, i int, row float64) {
+	center, half := row*(float64(i)+.5), row/2-5
 	type place struct {
 		x, y float64
 		id   int64
@@ -110,7 +113,7 @@ func (r Swarm) draw(w *writer, s scale, i int) {
 	var placed []place
 	for _, one := range r.kept() {
 		at := place{s.of(one.Value) * swarmWidth, 0, one.ID}
-		for try := range 13 {
+		for try := range 1 + 2*int(half/3.6) {
 			at.y = float64((try+1)/2) * 3.6
 			if try%2 == 1 {
 				at.y = -at.y
@@ -146,7 +149,7 @@ func (r Swarm) draw(w *writer, s scale, i int) {
 		class string
 	}{{r.P50, "q q50"}, {r.P95, "q"}} {
 		if finite(q.v) {
-			w.f(`<path d="M%s %sV%s" class="%s"/>`, num(s.of(q.v)*1000), num(center-22), num(center+22), q.class)
+			w.f(`<path d="M%s %sV%s" class="%s"/>`, num(s.of(q.v)*1000), num(center-half), num(center+half), q.class)
 		}
 	}
 }
