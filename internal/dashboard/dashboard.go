@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/analytics"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/kept"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -35,7 +36,7 @@ type Dashboard struct {
 	Config
 
 	Analytics *analytics.Analytics
-	cache     cache
+	made      kept.Answers[keptPage]
 	offered   choiceCache
 }
 
@@ -50,7 +51,10 @@ func New(c Config) *Dashboard {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Dashboard{Config: c, Analytics: analytics.New(analytics.Config{Store: c.Store, Now: c.Now})}
+	return &Dashboard{
+		Config: c, Analytics: analytics.New(analytics.Config{Store: c.Store, Now: c.Now}),
+		made: kept.Answers[keptPage]{Now: c.Now, Size: keptPage.size, Most: maxKept},
+	}
 }
 
 // A Handler answers a request, or fails before it has written anything.
