@@ -52,7 +52,7 @@ func TestHosts(t *testing.T) {
 		{"metrics.example.com.evil.example.com", 421, 421},
 		{"0x7f000001", 421, 421},
 	} {
-		for _, path := range []string{"/metrics", "/"} {
+		for _, path := range []string{"/metrics", "/metrics/pipelines", "/"} {
 			if a := local.do(t, http.MethodGet, path, "", host(c.host)); a.status != c.local {
 				t.Errorf("loopback, %s, %s: %d, want %d", c.host, path, a.status, c.local)
 			}
@@ -169,8 +169,10 @@ func TestAnonymous(t *testing.T) {
 			if a := p.do(t, http.MethodPost, "/save_metrics", example(t), c.change); a.status != c.post {
 				t.Errorf("post: %d, want %d", a.status, c.post)
 			}
-			if a := p.do(t, http.MethodGet, "/metrics", "", c.change); a.status != c.read {
-				t.Errorf("read: %d, want %d", a.status, c.read)
+			for _, path := range []string{"/metrics", "/metrics/pipelines"} {
+				if a := p.do(t, http.MethodGet, path, "", c.change); a.status != c.read {
+					t.Errorf("%s: %d, want %d", path, a.status, c.read)
+				}
 			}
 		})
 	}

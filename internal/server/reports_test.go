@@ -165,7 +165,7 @@ func TestOtherMethods(t *testing.T) {
 	if a := p.do(t, http.MethodOptions, "/save_metrics", ""); a.status != 204 || a.header.Get("Allow") != "POST, OPTIONS" || a.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("OPTIONS: %d %v", a.status, a.header)
 	}
-	for _, path := range []string{"/", "/livez", "/readyz", "/metrics"} {
+	for _, path := range []string{"/", "/livez", "/readyz", "/metrics", "/metrics/pipelines"} {
 		if a := p.do(t, http.MethodHead, path, ""); a.status != 200 || a.body != "" {
 			t.Errorf("HEAD %s: %d %q", path, a.status, a.body)
 		}

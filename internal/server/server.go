@@ -20,6 +20,7 @@ import (
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/api"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/collect"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/dashboard"
+	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/exporter"
 	"github.com/pipeline-metrics/pipeline-metrics-collector/internal/store"
 )
 
@@ -285,6 +286,7 @@ func (s *Server) routes(st *store.Store) *api.Mux {
 		func(pattern string, scope store.Scope, h dashboard.Handler) { m.Handle(pattern, scope, h) })
 	s.signInRoutes(m)
 	m.Handle("GET /metrics", store.ScopeRead, s.metrics.handler(st, a))
+	m.Handle("GET /metrics/pipelines", store.ScopeRead, exporter.NewPrometheus(st, s.c.Now).Pipelines)
 	for path, h := range s.machines() { // GET has been answered before
 		m.Handle("GET "+path, "", func(w http.ResponseWriter, r *http.Request) error { h(w, r); return nil })
 	}
