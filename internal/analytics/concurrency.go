@@ -26,13 +26,22 @@ type ConcurrencyBucket struct {
 	MaxWaiting  int64   `json:"max_waiting"`
 }
 
-// intervals are those in which attempts waited and ran.
-type intervals struct{ queued, started, ended []int64 } // Unix milliseconds, each for itself
+// intervals are those in which attempts waited and ran, by the buckets in which
+// these begin and end.
+type intervals struct {
+	edges   []int64 // Unix milliseconds
+	bucket  func(at int64) int
+	buckets []instants
+}
+
+// instants are milliseconds since a bucket began, each for itself. Half of what
+// a number takes is enough: no bucket is longer than a month.
+type instants struct{ queued, started, ended []uint32 }
 
 // Concurrency answers how many runners are in use and how many were wanted, by
 // the attempts of the pipelines that the filter counts.
 func (a *Analytics) Concurrency(ctx context.Context, f Filter) (*ConcurrencyAnswer, error) {
-	line, buckets, _, err := a.timeline(&f)
+	line, buckets, b, err := a.timeline(&f)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +49,10 @@ func (a *Analytics) Concurrency(ctx context.Context, f Filter) (*ConcurrencyAnsw
 	for i := range buckets {
 		answer.Buckets[i].Slice = buckets[i]
 	}
-	all := intervals{}
+	all := intervals{bucket: b.finder(), buckets: make([]instants, len(buckets))}
+	for _, e := range b.edges {
+		all.edges = append(all.edges, e.UnixMilli())
+	}
 	now := a.now().UnixMilli()
 	err = a.ask(ctx, &f, func(ctx context.Context, read *store.Reading, s *scope) error {
 		return s.days(ctx, read, func(v *sieve) error {
@@ -70,55 +82,76 @@ func (t *intervals) add(v *sieve, now int64) {
 			if start == none || end == none || a.Name.Codes[k] == 0 || !v.attempts[k] || !anyEnd && !v.isAttemptOK(k) {
 				continue
 			}
-			v.room.take(3)
-			t.queued, t.started, t.ended = append(t.queued, start-orZero(a.Queue[k])), append(t.started, start), append(t.ended, max(start, end))
+			v.room.take(2)
+			t.put(start-orZero(a.Queue[k]), func(b *instants) *[]uint32 { return &b.queued })
+			t.put(start, func(b *instants) *[]uint32 { return &b.started })
+			t.put(max(start, end), func(b *instants) *[]uint32 { return &b.ended })
 		}
 	}
 }
 
-// sweep walks over the instants in order of time. At one instant what ends comes
-// before what begins.
+// put notes an instant. What was before the window is so from its beginning on,
+// and what is after it does not matter.
+func (t *intervals) put(at int64, of func(*instants) *[]uint32) {
+	at = max(at, t.edges[0])
+	if at >= t.edges[len(t.edges)-1] {
+		return
+	}
+	k := t.bucket(at)
+	to := of(&t.buckets[k])
+	*to = append(*to, uint32(at-t.edges[k]))
+}
+
+// sweep walks over the instants in order of time.
 func (t *intervals) sweep(buckets []ConcurrencyBucket) {
-	for _, instants := range [][]int64{t.queued, t.started, t.ended} {
-		slices.Sort(instants)
-	}
 	var running, waiting int64
-	// next is the next instant before another at which something changes.
-	next := func(before int64) (at int64, found bool) {
-		at = before
-		for _, instants := range [][]int64{t.queued, t.started, t.ended} {
-			if len(instants) > 0 && instants[0] < at {
-				at, found = instants[0], true
-			}
+	for k := range buckets {
+		b, in := &buckets[k], &t.buckets[k]
+		in.sort()
+		width, at := t.edges[k+1]-t.edges[k], int64(0)
+		started, waits := in.pass(at)
+		running, waiting = running+started, waiting+waits
+		b.MaxRunning, b.MaxWaiting = running, waiting
+		var ran, waited int64
+		for then, found := in.next(); found; then, found = in.next() {
+			ran, waited = ran+running*(then-at), waited+waiting*(then-at)
+			at = then
+			started, waits = in.pass(at)
+			running, waiting = running+started, waiting+waits
+			b.MaxRunning, b.MaxWaiting = max(b.MaxRunning, running), max(b.MaxWaiting, waiting)
 		}
-		return at, found
+		ran, waited = ran+running*(width-at), waited+waiting*(width-at)
+		b.MeanRunning, b.MeanWaiting = float64(ran)/float64(width), float64(waited)/float64(width)
 	}
-	past := func(instants *[]int64, at int64) (n int64) {
-		for ; len(*instants) > 0 && (*instants)[0] <= at; n++ {
-			*instants = (*instants)[1:]
+}
+
+func (in *instants) sort() {
+	for _, all := range [][]uint32{in.queued, in.started, in.ended} {
+		slices.Sort(all)
+	}
+}
+
+// next is the next instant at which something changes.
+func (in *instants) next() (at int64, found bool) {
+	for _, all := range [][]uint32{in.queued, in.started, in.ended} {
+		if len(all) > 0 && (!found || int64(all[0]) < at) {
+			at, found = int64(all[0]), true
+		}
+	}
+	return at, found
+}
+
+// pass goes to what is after an instant, and tells by how many more run and wait.
+// At one instant what ends comes before what begins.
+func (in *instants) pass(at int64) (running, waiting int64) {
+	past := func(all *[]uint32) (n int64) {
+		for ; len(*all) > 0 && int64((*all)[0]) <= at; n++ {
+			*all = (*all)[1:]
 		}
 		return n
 	}
-	step := func(at int64) { // to what is after an instant
-		queued, started, ended := past(&t.queued, at), past(&t.started, at), past(&t.ended, at)
-		running, waiting = running+started-ended, waiting+queued-started
-	}
-	for k := range buckets {
-		b := &buckets[k]
-		at, end := b.Start.UnixMilli(), b.End.UnixMilli()
-		step(at)
-		b.MaxRunning, b.MaxWaiting = running, waiting
-		var ran, waited int64
-		for then, found := next(end); found; then, found = next(end) {
-			ran, waited = ran+running*(then-at), waited+waiting*(then-at)
-			at = then
-			step(at)
-			b.MaxRunning, b.MaxWaiting = max(b.MaxRunning, running), max(b.MaxWaiting, waiting)
-		}
-		ran, waited = ran+running*(end-at), waited+waiting*(end-at)
-		width := float64(end - b.Start.UnixMilli())
-		b.MeanRunning, b.MeanWaiting = float64(ran)/width, float64(waited)/width
-	}
+	queued, started, ended := past(&in.queued), past(&in.started), past(&in.ended)
+	return started - ended, queued - started
 }
 
 // Table has a row for each bucket.

@@ -26,11 +26,15 @@ func (s *scope) deployments(ctx context.Context, read *store.Reading, rules ...m
 	if err != nil || len(more) == 0 {
 		return all, err
 	}
-	all = append(all, more...)
+	return firstOf(append(all, more...)), nil
+}
+
+// firstOf are those that ended first, as many as are counted, in order.
+func firstOf(all []Deployment) []Deployment {
 	slices.SortStableFunc(all, func(x, y Deployment) int {
 		return cmp.Or(cmp.Compare(x.finishedMS, y.finishedMS), cmp.Compare(x.projectID, y.projectID), cmp.Compare(x.PipelineID, y.PipelineID))
 	})
-	return all[:min(len(all), maxDeployments)], nil
+	return all[:min(len(all), maxDeployments)]
 }
 
 // An attempted is an attempt, as every source of it tells which one it is.
@@ -98,6 +102,9 @@ func (s *scope) unnamed(ctx context.Context, read *store.Reading, names map[int6
 				return by[v.Project].NamesJobs() && by[v.Project].Counts("", job)
 			})
 		})
+		if len(all) > 2*maxDeployments { // days come in no order
+			all = firstOf(all)
+		}
 		for i, created := range v.Pipelines.Created {
 			from, to := v.attemptsOf(i)
 			for k := from; v.of[i] && v.in(w, i) && k < to; k++ {
@@ -109,7 +116,6 @@ func (s *scope) unnamed(ctx context.Context, read *store.Reading, names map[int6
 				if seen[attempted{projectJob{v.Project, job}, id, a.Number[k]}] {
 					continue
 				}
-				v.room.take(deploymentNumbers)
 				all = append(all, Deployment{
 					Project: names[v.Project], projectID: v.Project, PipelineID: id, Job: job, Environment: job, unnamed: true, Commit: name(v.Pipelines.Commit.At(i)),
 					FinishedAt: Time(instant(end)), finishedMS: end, createdMS: created, createdKnown: true, Failed: v.failed[result],

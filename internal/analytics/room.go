@@ -13,14 +13,13 @@ type room struct{ left int }
 
 // What some things take.
 const (
-	placeNumbers      = 4 // a place as a key of a map
-	sliceNumbers      = 3 // a slice without its values
-	dotNumbers        = 9
-	deploymentNumbers = 30
-	failureNumbers    = 6
-	tryNumbers        = 11
-	commitNumbers     = 10 // with its name, as a key of a map
-	attemptNumbers    = 10 // of a job by bucket, runner and ref, and all together: each run and queue
+	placeNumbers   = 4 // a place as a key of a map
+	sliceNumbers   = 3 // a slice without its values
+	dotNumbers     = 9
+	failureNumbers = 6
+	tryNumbers     = 11
+	commitNumbers  = 10 // with its name, as a key of a map
+	attemptNumbers = 10 // of a job by bucket, runner and ref, and all together: each run and queue
 )
 
 // take counts numbers of eight bytes.
