@@ -78,35 +78,35 @@ func (f *flakes) commitsOf(names map[int64]string) []FlakyCommit {
 // outages do not count, they are not among the attempts.
 func (j *jobFlakes) flakyCommits(down []Window) map[int]*FlakyCommit {
 	found := map[int]*FlakyCommit{}
-	slices.SortFunc(j.tries, func(x, y try) int {
+	for i := range j.failures {
+		if one := &j.failures[i]; j.passed.has(one.commit) && !isDown(down, one.end) {
+			found[one.commit] = &FlakyCommit{Attempts: []CommitAttempt{}}
+		}
+	}
+	tries := slices.DeleteFunc(j.tries, func(one try) bool { return found[one.commit] == nil || one.isFailed && isDown(down, one.end) })
+	slices.SortFunc(tries, func(x, y try) int {
 		return cmp.Or(cmp.Compare(x.end, y.end), cmp.Compare(x.pipeline, y.pipeline), cmp.Compare(x.attempt, y.attempt))
 	})
-	for i := range j.tries {
-		if one := &j.tries[i]; one.isFailed && j.passed.has(one.commit) && !isDown(down, one.end) {
-			c := found[one.commit]
-			if c == nil {
-				c = &FlakyCommit{FirstAt: Time(instant(one.end)), Attempts: []CommitAttempt{}}
-				found[one.commit] = c
-			}
-			c.LastAt = Time(instant(one.end))
-			c.ran(one.ranMS)
-			c.pay(one.added)
-		}
-	}
-	for i := range j.tries {
-		one := &j.tries[i]
-		c := found[one.commit]
-		if c == nil || one.isFailed && isDown(down, one.end) {
-			continue
-		}
-		c.Ref = name(one.ref)
-		if len(c.Attempts) < maxTries {
-			outcome := Passed
-			if one.isFailed {
-				outcome = Failed
-			}
-			c.Attempts = append(c.Attempts, CommitAttempt{one.pipeline, one.attempt, outcome, Time(instant(one.end))})
-		}
+	for i := range tries {
+		found[tries[i].commit].add(&tries[i])
 	}
 	return found
+}
+
+// add takes the attempts in the order in which they ended.
+func (c *FlakyCommit) add(one *try) {
+	outcome, end := Passed, Time(instant(one.end))
+	if one.isFailed {
+		outcome = Failed
+		if c.FirstAt.Time().IsZero() {
+			c.FirstAt = end
+		}
+		c.LastAt = end
+		c.ran(one.ranMS)
+		c.pay(one.added)
+	}
+	c.Ref = name(one.ref)
+	if len(c.Attempts) < maxTries {
+		c.Attempts = append(c.Attempts, CommitAttempt{one.pipeline, one.attempt, outcome, end})
+	}
 }
