@@ -16,7 +16,7 @@ import (
 )
 
 // maxDots is how many single pipelines a chart draws.
-const maxDots = 700
+const maxDots = 600
 
 // overviewPage is the first page of a project.
 func (d *Dashboard) overviewPage(ctx context.Context, v *view) (string, *Page, error) {

@@ -110,7 +110,7 @@ func TestBudgetsSoak(t *testing.T) {
 		pipelines, limit = 100_000, 0 // as it is for people
 	}
 	database := filepath.Join(t.TempDir(), "busy.db")
-	planted, began := makeUp(t, database, 90), time.Now()
+	planted, began := makeUp(t, database, demoDays), time.Now()
 	if err := filled.Busier(t.Context(), database, planted.Project, pipelines); err != nil {
 		t.Fatal(err)
 	}

@@ -58,8 +58,8 @@ func (l *lab) end() {
 	_ = os.RemoveAll(l.dir)
 }
 
-// demoDays are two of the default ranges: one to show, and one before it.
-const demoDays = 60
+// demoDays are as many as the widest of the pages that are opened shows.
+const demoDays = 90
 
 // onDemo is the address of the server with the made-up pipelines. Its caller
 // must not change them.

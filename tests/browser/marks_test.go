@@ -121,7 +121,7 @@ func TestEveryMarkLeads(t *testing.T) {
 		}
 	}
 	t.Logf("%d addresses were tried", len(tried))
-	if len(tried) < 80 || most < 400 {
+	if len(tried) < 80 || most < 300 {
 		t.Errorf("only %d addresses were tried, and no page has more than %d marks", len(tried), most)
 	}
 }

@@ -129,6 +129,10 @@ func (p *pen) lift() { p.down = false }
 
 func (p *pen) dot(x, y float64) { p.b.WriteString("M" + num(x) + " " + num(y) + "h0") }
 
+func (p *pen) bar(x, y, width, height float64) {
+	p.b.WriteString("M" + num(x) + " " + num(y) + "h" + num(width) + "v" + num(height) + "h" + num(-width) + "z")
+}
+
 // dataIDs are the pipelines of dots in the order in which these were drawn, each
 // as what it is more than the one before: there are hundreds, most of them near
 // each other.

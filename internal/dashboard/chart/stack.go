@@ -42,9 +42,11 @@ func (c Stack) Plot() Plot {
 	w := &writer{}
 	f.gaps(w, c.Gaps)
 	f.grid(w)
-	for k, key := range c.Keys {
-		c.part(w, f, k, key)
-	}
+	w.stretch(f.height, func(w *writer) {
+		for k, key := range c.Keys {
+			c.part(w, f, k, key)
+		}
+	})
 	f.mark(w, c.Mark)
 	f.timeAxis(w)
 	p := Plot{id: c.ID, height: c.Height, left: 46, leftText: f.leftAxis(), area: w.String(), class: "stack", interactive: true}
@@ -54,22 +56,26 @@ func (c Stack) Plot() Plot {
 	return p
 }
 
-// part draws one key of all bars.
+// part draws one key of all bars: as one path, and another for those that have
+// not ended, since a page has hundreds of bars.
 func (c Stack) part(w *writer, f frame, k int, key string) {
-	w.f(`<g class="k-%s">`, esc(key))
+	var ended, open pen
 	for _, b := range c.Bars {
 		if k >= len(b.Values) || !finite(b.Values[k]) || b.Values[k] <= 0 {
 			continue
 		}
+		p := &ended
+		if b.Open {
+			p = &open
+		}
 		low := sum(b.Values[:k])
 		y1, y0 := f.y(low+b.Values[k]), f.y(low)
-		x0, x1 := f.span.of(b.From), f.span.of(b.To)
-		class := "b"
-		if b.Open {
-			class = "b open"
-		}
-		w.rect(x0+(x1-x0)*.16, (x1-x0)*.68, y1, math.Max(y0-y1-.8, .6), class)
+		x0, x1 := f.span.of(b.From)*10, f.span.of(b.To)*10
+		p.bar(x0+(x1-x0)*.16, y1, (x1-x0)*.68, math.Max(y0-y1-.8, .6))
 	}
+	w.f(`<g class="k-%s">`, esc(key))
+	w.path(&ended, "b")
+	w.path(&open, "b open")
 	w.f(`</g>`)
 }
 
