@@ -104,7 +104,7 @@ func definitions() []definition {
 		},
 		{
 			"attribution", "What changed",
-			"The difference of the mean wall time before and after, split over the parts of the critical path: the run and the queue of each job, retries, waiting. The parts add up to the difference exactly. It is the mean, for percentiles can't be split.",
+			"The difference of the mean wall time before and after, split over the parts of the critical path: the run and the queue of each job, retries, waiting. The parts add up to the difference exactly. It is the mean, for percentiles can't be split. The interval is that of the difference, with 95 % confidence; where zero is in it, all of it may be chance.",
 			"", "GET /api/v1/compare", "",
 		},
 		{
