@@ -136,6 +136,9 @@ func viewSlower(p *analytics.Preview, zone *time.Location) *previewSlower {
 	if n := len(p.InForce); n != p.Slower.Fired {
 		out.Sentence += fmt.Sprintf(" The rule in force: %s.", plural(int64(n), "time"))
 	}
+	if p.Slower.Truncated {
+		out.Sentence += " Only the newest 20,000 pipelines were looked at."
+	}
 	for i := len(p.Slower.Items) - 1; i >= 0; i-- {
 		if len(out.Alarms) == previewAlarms {
 			out.More = i + 1
