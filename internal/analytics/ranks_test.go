@@ -85,6 +85,64 @@ func TestRankTestAgreesWithAllSplits(t *testing.T) {
 	}
 }
 
+// Of a sample of few among many, every sample is compared.
+func TestRankTestOfFewAgreesWithAllSamples(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(7, 8))
+	for range 200 {
+		a, b := make([]float64, 1+random.IntN(4)), make([]float64, 20+random.IntN(6))
+		span := 3 + random.IntN(40)
+		for i := range a {
+			a[i] = float64(random.IntN(span) + random.IntN(2)*random.IntN(span)/2)
+		}
+		for i := range b {
+			b[i] = float64(random.IntN(span))
+		}
+		want := allSamples(a, b)
+		near(t, "p", analytics.RankTest(a, b), want, 1e-12)
+		near(t, "p the other way around", analytics.RankTest(b, a), want, 1e-12)
+	}
+	near(t, "3 above 57", analytics.RankTest(upTo(0, 57), upTo(57, 60)), 2/34220.0, 1e-15)
+	near(t, "1 above 4,000", analytics.RankTest(upTo(0, 4000), upTo(4000, 4001)), 2/4001.0, 1e-15)
+}
+
+// allSamples is allSplits for a small sample among many values.
+func allSamples(a, b []float64) float64 {
+	all, n := slices.Concat(a, b), len(a)
+	rank := make([]float64, len(all)) // how many are below, and half of those that are equal
+	for i, x := range all {
+		for _, y := range all {
+			switch {
+			case y < x:
+				rank[i]++
+			case y == x:
+				rank[i] += 0.5
+			}
+		}
+	}
+	mean := float64(n*len(all)) / 2
+	seen := -mean
+	for i := range a {
+		seen += rank[i]
+	}
+	far, ways := 0, 0
+	var choose func(from, left int, sum float64)
+	choose = func(from, left int, sum float64) {
+		if left == 0 {
+			ways++
+			if math.Abs(sum) >= math.Abs(seen) {
+				far++
+			}
+			return
+		}
+		for i := from; i <= len(all)-left; i++ {
+			choose(i+1, left-1, sum+rank[i])
+		}
+	}
+	choose(0, n, -mean)
+	return float64(far) / float64(ways)
+}
+
 // Beyond 20 values the normal distribution is near what shuffling gives.
 func TestRankTestAgreesWithShuffling(t *testing.T) {
 	t.Parallel()
