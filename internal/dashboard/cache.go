@@ -33,6 +33,8 @@ type maker func(ctx context.Context) (template string, page *Page, err error)
 // cached answers with a page, made now or some seconds ago.
 func (d *Dashboard) cached(w http.ResponseWriter, r *http.Request, v *view, draw maker) error {
 	body := func(ctx context.Context) ([]byte, bool, error) {
+		ctx, done := d.Store.ShareDays(ctx)
+		defer done()
 		template, page, err := draw(ctx)
 		if err != nil {
 			return nil, false, err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,12 +20,14 @@ type Parts uint8
 // The parts.
 const (
 	Steps Parts = 1 << iota
+
+	allParts = Steps
 )
 
 // Days hands each, in no order, the days that the time from from to before to
 // is on, and on which pipelines of the projects were created; nil: of all
-// projects. A day is whole but for parts that nobody wants, and overwritten when
-// each returns. Where rows of a day were written since it was packed, it is made
+// projects. A day is whole but for parts that nobody wants; it must not be changed,
+// and may be overwritten when each returns. Where rows of a day were written since it was packed, it is made
 // of the rows.
 func (r *Reading) Days(ctx context.Context, projects []int64, from, to time.Time, want Parts, each func(*Day) error) error {
 	args := []any{from.UnixMilli() / dayMS, (to.UnixMilli() - 1) / dayMS}
@@ -69,7 +72,17 @@ func (r *Reading) buildEach(ctx context.Context, stale []dayKey, want Parts, eac
 	for _, key := range stale {
 		of[key.day] = append(of[key.day], key.project)
 	}
+	shared := sharedOf(ctx)
 	for _, day := range slices.Sorted(maps.Keys(of)) {
+		if len(of[day]) == 1 {
+			key := sharedKey{dayKey{of[day][0], day}, want, true}
+			if d := shared.get(ctx, key, func(to *Day) error { return r.buildOne(ctx, key, to) }); d != nil {
+				if err := each(d); err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		for projects := range slices.Chunk(of[day], buildProjects) {
 			days, err := r.build(ctx, projects, day, day, want)
 			if err != nil {
@@ -83,4 +96,18 @@ func (r *Reading) buildEach(ctx context.Context, stale []dayKey, want Parts, eac
 		}
 	}
 	return nil
+}
+
+var errNoDay = errors.New("no pipeline was created on the day")
+
+// buildOne makes the day of a project.
+func (r *Reading) buildOne(ctx context.Context, key sharedKey, to *Day) error {
+	days, err := r.build(ctx, []int64{key.project}, key.day, key.day, key.want)
+	if err == nil && len(days) == 0 {
+		err = errNoDay
+	}
+	if err == nil {
+		*to = *days[0]
+	}
+	return err
 }

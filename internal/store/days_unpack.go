@@ -10,9 +10,11 @@ import (
 // database, and hands them over in the order in which they came. It has a few
 // days in memory at once, however many come.
 type dayReader struct {
-	by   packer
-	want Parts
-	each func(*Day) error
+	ctx    context.Context //nolint:containedctx // that of the one call which it is made for
+	by     packer
+	want   Parts
+	shared *sharedDays
+	each   func(*Day) error
 
 	ring   []*unpackedDay
 	first  int // of those in the ring that have not been handed over
@@ -21,9 +23,10 @@ type dayReader struct {
 	broken []dayKey // what could not be read
 }
 
-// An unpackedDay is a day and the memory that it takes.
+// An unpackedDay is a day, and the memory for one.
 type unpackedDay struct {
-	Day
+	day *Day // own, or one that is shared
+	own Day
 
 	key                 dayKey
 	body, steps, memory []byte
@@ -39,7 +42,7 @@ const maxUnpackers = 4
 // or can't be read.
 func (r *Reading) readPacked(ctx context.Context, text string, args []any, want Parts, isWanted func(key dayKey, bytes int) bool, each func(*Day) error) (others []dayKey, err error) {
 	unpackers := min(maxUnpackers, runtime.GOMAXPROCS(0))
-	d := &dayReader{by: r.days, want: want, each: each, ring: make([]*unpackedDay, 2*unpackers)}
+	d := &dayReader{ctx: ctx, by: r.days, want: want, shared: sharedOf(ctx), each: each, ring: make([]*unpackedDay, 2*unpackers)}
 	d.work = make(chan *unpackedDay, len(d.ring))
 	ended := make(chan struct{}, unpackers)
 	for range unpackers {
@@ -100,15 +103,24 @@ func (d *dayReader) handOver() error {
 		d.broken = append(d.broken, u.key)
 		return nil //nolint:nilerr // a memo that can't be read is none; the rows are there
 	}
-	return d.each(&u.Day)
+	return d.each(u.day)
 }
 
 func (d *dayReader) unpackAll() {
 	for u := range d.work {
-		u.memory, u.err = u.unpack(d.by, u.key.project, u.key.day, u.body, u.memory)
-		if u.err == nil && d.want&Steps != 0 {
-			u.memory, u.err = u.unpackSteps(d.by, u.steps, u.memory)
+		u.err = nil
+		u.day = d.shared.get(d.ctx, sharedKey{dayKey: u.key, want: d.want}, func(to *Day) error { return d.unpack(u, to) })
+		if u.day == nil {
+			u.day, u.err = &u.own, d.unpack(u, &u.own)
 		}
 		u.done <- struct{}{}
 	}
+}
+
+func (d *dayReader) unpack(u *unpackedDay, to *Day) (err error) {
+	u.memory, err = to.unpack(d.by, u.key.project, u.key.day, u.body, u.memory)
+	if err == nil && d.want&Steps != 0 {
+		u.memory, err = to.unpackSteps(d.by, u.steps, u.memory)
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // BatchTexts returns the texts of the statements that write a batch, as
@@ -78,6 +79,24 @@ func CheckDays(ctx context.Context, s *Store) (packed, stale int, err error) {
 		return nil
 	})
 }
+
+// DayBytes is all that a day has.
+func DayBytes(d *Day, want Parts) string {
+	var e dayEncoder
+	mine := *d // to pack it writes what follows from its columns
+	mine.base, mine.Pipelines.First, mine.Steps.First = nil, nil, nil
+	mine.columns(&e)
+	if want&Steps != 0 {
+		mine.stepColumns(&e)
+	}
+	return string(e.to)
+}
+
+// SharedNumbers is how many numbers are shared; more than MaxShared leave no room.
+func SharedNumbers(s *Store) *atomic.Int64 { return &s.shared }
+
+// MaxShared is the most that are shared.
+const MaxShared = maxShared
 
 // SetBodies makes the bodies of all packed days others.
 func SetBodies(ctx context.Context, s *Store, body []byte) error {

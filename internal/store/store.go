@@ -106,6 +106,7 @@ type Store struct {
 	packedDays  packer
 	formsKnown  atomic.Bool // all packed days are in the form that is read
 	open        openDays
+	shared      atomic.Int64 // numbers of the days that readings have in common
 	away        atomic.Bool
 	closing     sync.RWMutex // held for reading while a request is put in the queue
 	closed      bool
