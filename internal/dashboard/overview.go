@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -164,85 +163,4 @@ func (d *Dashboard) overviewTiles(ctx context.Context, v *view) (all []Tile) {
 		}
 	}
 	return append(all, d.outcomeTiles(ctx, v)...)
-}
-
-// whatSlowedCard splits the slow-down that was found over the jobs, and shows
-// the attempts of the one that did most.
-func (d *Dashboard) whatSlowedCard(ctx context.Context, v *view) (Card, error) {
-	c := Card{ID: "what-slowed", Title: "What changed", Question: "Which job did it?", Define: "attribution"}
-	news, err := d.news(ctx, v)
-	if err != nil {
-		return c, err
-	}
-	var worst *analytics.Regression
-	for i := range news.changes.Items { // only those of the wall time are attributed
-		if r := news.changes.Items[i].Slowdown(); r != nil && r.Attribution != nil {
-			worst = r
-		}
-	}
-	c.Links = []Link{{"Compare", v.href("compare")}}
-	if worst == nil {
-		return c, d.sinceBefore(ctx, v, &c)
-	}
-	if bars := attributed(&c, v, worst.Attribution, v.href("compare")); bars > 0 {
-		d.addSwarm(ctx, v, &c, bars, said(worst.Attribution.Parts[0].Job), time.Time(worst.SinceAt))
-	}
-	return c, nil
-}
-
-// sinceBefore fills the card of a time in which nothing got lastingly slower
-// with what is different from the time before.
-func (d *Dashboard) sinceBefore(ctx context.Context, v *view, c *Card) error {
-	if v.filter.Versus.IsZero() {
-		c.Empty = &Empty{Text: "The pipeline as a whole did not get lastingly slower in this time, and there is no other time to compare it with.", Links: []Link{{"Compare with the period before", projectHref(v.project.Name) + v.link(v.filter.With("vs"))}}}
-		return nil
-	}
-	base := v.filter
-	base.Window = v.filter.Versus
-	a, err := d.Analytics.Attribution(ctx, base, v.filter)
-	if err != nil {
-		return err
-	}
-	if a == nil || a.Interval == nil {
-		c.Empty = tooFew(a)
-		return nil
-	}
-	attributed(c, v, a, v.href("compare"))
-	before := v.filter.Versus
-	w := &htmlWriter{}
-	w.f(`The pipeline as a whole did not get lastingly slower. This is against %s to %s. `, before.From.In(v.filter.Zone).Format("2 Jan"), before.To.Add(-time.Millisecond).In(v.filter.Zone).Format("2 Jan"))
-	c.Note = w.html() + c.Note
-	return nil
-}
-
-// tooFew says that there are not enough pipelines on both sides to compare.
-func tooFew(a *analytics.Attribution) *Empty {
-	if a == nil {
-		return &Empty{Text: "In this time or the one before, there is no pipeline that passed and says when its jobs ran: there is nothing to compare."}
-	}
-	return &Empty{Text: fmt.Sprintf("Too few to tell what changed: %s that passed, and %d in the time before.", plural(a.PipelinesAfter, "pipeline"), a.PipelinesBefore)}
-}
-
-// addSwarm adds the attempts of a job, before and after, under so many bars.
-func (d *Dashboard) addSwarm(ctx context.Context, v *view, c *Card, bars int, job string, since time.Time) {
-	runs, err := d.Analytics.JobRuns(ctx, v.filter, job)
-	if job == "" || err != nil {
-		return // the bars say most of it
-	}
-	sides := sidesOf(runs, since)
-	if len(sides[0]) == 0 || len(sides[1]) == 0 {
-		return
-	}
-	picture, drawn := v.swarmOf(c.ID, job, since, sides, fewSwarm)
-	if bars <= 5 { // there is room for more under them
-		picture.Row = 84
-	}
-	swarm := picture.Plot()
-	c.Pipelines = v.pipelinesBase()
-	w := &htmlWriter{}
-	w.raw(c.Plots[0].HTML())
-	w.f(`<h3 class="group"><a href="%s">%s</a>, %s <span>thick line = p50, thin = p95</span></h3>`, v.jobHref(v.project.Name, job), job, strings.ToLower(drawn))
-	w.raw(swarm.HTML())
-	c.Body = w.html()
-	c.Plots = append(c.Plots, swarm)
 }
