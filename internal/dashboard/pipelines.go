@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"errors"
+	"fmt"
 	"html/template"
 	"maps"
 	"net/http"
@@ -274,13 +275,36 @@ func (v *view) noValues(text string) *Empty {
 	return e
 }
 
+// without are links that leave out one filter each, where there are pipelines
+// then, and how many.
+func (d *Dashboard) without(ctx context.Context, v *view) (all []Link) {
+	if v.query.Has("metric") || v.query.Get("q") != "" {
+		return nil // of these the filter knows nothing
+	}
+	for _, name := range []string{"workflow", "trigger", "restarts", "state", "result", "stage", "job", "runner", "tag", "reason"} {
+		values := v.filter.Query()[name]
+		if len(values) == 0 {
+			continue
+		}
+		q := v.filter.With(name)
+		f, err := analytics.ParseFilter(q, d.Now())
+		if err != nil {
+			continue
+		}
+		if a, err := d.Analytics.Outcomes(ctx, f); err == nil && a.Summary.Count > 0 {
+			all = append(all, Link{fmt.Sprintf("Without %s: %s (%s)", name, strings.Join(values, " or "), plural(a.Summary.Count, "pipeline")), v.base() + "/pipelines" + v.link(q)})
+		}
+	}
+	return all
+}
+
 // nothing says why there are no pipelines, and what may help.
 func (d *Dashboard) nothing(ctx context.Context, v *view) *Empty {
 	e := &Empty{Text: "There are no pipelines of " + v.refWords() + " from " + v.rangeWords() + "."}
 	if len(v.filter.Workflows)+len(v.filter.Triggers)+len(v.filter.States)+len(v.filter.Results)+len(v.filter.Jobs)+len(v.filter.Stages)+len(v.filter.Runners)+len(v.filter.Tags)+len(v.filter.Reasons) > 0 ||
 		v.filter.Restarts != analytics.RestartsIn || v.query.Get("q") != "" || v.query.Has("metric") {
 		e.Text = "The filters leave no pipelines of " + v.refWords() + " from " + v.rangeWords() + "."
-		e.Links = append(e.Links, Link{"Without filters", v.base() + "/pipelines"})
+		e.Links = append(d.without(ctx, v), Link{"Without filters", v.base() + "/pipelines"})
 	}
 	if len(v.filter.Refs) == 0 || v.filter.Refs[0] != analytics.AnyRef {
 		e.Links = append(e.Links, Link{"All branches", v.href("pipelines", "ref", analytics.AnyRef)})

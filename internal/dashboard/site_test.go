@@ -3,11 +3,13 @@ package dashboard_test
 import (
 	"context"
 	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -364,6 +366,15 @@ func (p *site) testBadFilters(t *testing.T) {
 	}
 	if body, _ := p.get(t, "/p/acme/shop/-/pipelines?trigger=nobody", http.StatusOK); !strings.Contains(body, "The filters leave no pipelines") || !strings.Contains(body, "trigger: nobody") && !strings.Contains(body, ">nobody<") {
 		t.Error("nothing says why the list is empty")
+	}
+	body, _ = p.get(t, "/p/acme/shop/-/pipelines?trigger=nobody&runner=shop-2&ref=@all", http.StatusOK)
+	found := regexp.MustCompile(`href="([^"]*)">Without trigger: nobody \((\d+) pipelines\)<`).FindStringSubmatch(body)
+	if found == nil || strings.Contains(body, "Without runner") {
+		t.Fatalf("nothing says what to leave out: %s", body)
+	}
+	rows, _ := p.get(t, strings.Replace(html.UnescapeString(found[1]), "/-/pipelines?", "/-/data/pipelines.csv?", 1), http.StatusOK)
+	if n := strings.Count(rows, "\n") - 1; strconv.Itoa(n) != found[2] {
+		t.Errorf("without the filter there are %d pipelines, the page says %s", n, found[2])
 	}
 }
 
