@@ -172,7 +172,7 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, store.ErrBusy):
 		return Overloaded()
 	case errors.Is(err, store.ErrAway), errors.Is(err, context.DeadlineExceeded):
-		return problem(http.StatusServiceUnavailable, kindAway, "The database is away.", "Send the request again: what it brought may or may not have been stored.").later(5)
+		return problem(http.StatusServiceUnavailable, kindAway, "The database is away.", "Send the request again: what it brought, if anything, may or may not have been stored.").later(5)
 	case errors.Is(err, store.ErrClosed):
 		return problem(http.StatusServiceUnavailable, kindClosing, "The server is stopping.", "Send the request again.").later(5)
 	}

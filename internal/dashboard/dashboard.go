@@ -38,6 +38,7 @@ type Dashboard struct {
 	Analytics *analytics.Analytics
 	made      kept.Answers[keptPage]
 	offered   choiceCache
+	last      lastPages
 }
 
 // New returns the pages on an open store.
@@ -63,12 +64,12 @@ type Handler = func(w http.ResponseWriter, r *http.Request) error
 // Register hands each route to handle: a pattern of [http.ServeMux], the scope
 // that it needs, and what answers it.
 func (d *Dashboard) Register(handle func(pattern string, scope store.Scope, h Handler)) {
-	handle("GET /{$}", "", d.home)
+	handle("GET /{$}", "", d.orLast(d.home))
 	handle("GET /setup", "", d.setup)
-	handle("GET /p/{rest...}", store.ScopeRead, d.route)
+	handle("GET /p/{rest...}", store.ScopeRead, d.orLast(d.route))
 	handle("POST /p/{rest...}", store.ScopeRead, ownSite(d.post))
 	for _, page := range []string{"pipelines", "jobs", "flaky", "queue", "dora"} {
-		handle("GET /"+page, store.ScopeRead, d.everywhere(page))
+		handle("GET /"+page, store.ScopeRead, d.orLast(d.everywhere(page)))
 	}
 	handle("GET /data/{rest...}", store.ScopeRead, d.everywhere("data"))
 	handle("GET /about/metrics", "", d.metrics)

@@ -173,17 +173,22 @@ func (s *Shell) dress(w http.ResponseWriter, r *http.Request, p *Page) {
 // are, and what is under way. A page that is kept is for those alone to whom
 // the same is said.
 func (s *Shell) around(r *http.Request) string {
-	var b strings.Builder
-	if s.c.Visitor != nil {
-		name, canSignOut := s.c.Visitor(r)
-		fmt.Fprintf(&b, "%q %t", name, canSignOut)
-	}
+	said := s.visitor(r)
 	if s.c.Banners != nil {
 		for _, banner := range s.c.Banners(r) {
-			fmt.Fprintf(&b, " %q %t", banner.Text, banner.Form != nil)
+			said += fmt.Sprintf(" %q %t", banner.Text, banner.Form != nil)
 		}
 	}
-	return b.String()
+	return said
+}
+
+// visitor is who the sender of r is.
+func (s *Shell) visitor(r *http.Request) string {
+	if s.c.Visitor == nil {
+		return ""
+	}
+	name, canSignOut := s.c.Visitor(r)
+	return fmt.Sprintf("%q %t", name, canSignOut)
 }
 
 // tabs are the pages of a project, or those over all projects.

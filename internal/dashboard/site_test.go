@@ -70,6 +70,14 @@ func serve(t *testing.T, s *store.Store, allow func(*http.Request, store.Scope) 
 // demonstration serves the made-up pipelines of three weeks.
 func demonstration(t *testing.T, s *store.Store) *site {
 	t.Helper()
+	planted := saveDemo(t, s)
+	p := serve(t, s, nil)
+	p.planted = planted
+	return p
+}
+
+func saveDemo(t *testing.T, s *store.Store) demo.Planted {
+	t.Helper()
 	h := demo.Generate(1, today, 21)
 	if err := h.Save(t.Context(), func(ctx context.Context, r ci.Report) error {
 		_, err := s.Save(ctx, r)
@@ -77,9 +85,7 @@ func demonstration(t *testing.T, s *store.Store) *site {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	p := serve(t, s, nil)
-	p.planted = h.Planted
-	return p
+	return h.Planted
 }
 
 // TestDemo looks at the pages of the made-up pipelines.
