@@ -74,7 +74,7 @@ func (d *Dashboard) orLast(h Handler) Handler {
 		}
 		w.Header().Set("Retry-After", "5")
 		main := []byte(`<main id="main"`)
-		banner := `<div class="banner" role="status"><div class="in"><span>The database is away. This is the page as it was on ` + page.at.UTC().Format("2 January at 15:04:05") +
+		banner := `<div class="banner bad" role="status"><div class="in"><span>The database is away. This is the page as it was on ` + page.at.UTC().Format("2 January at 15:04:05") +
 			` UTC.</span><a href="">Try again</a><a href="/readyz?verbose">How the server is</a></div></div>`
 		d.Shell.send(w, r, http.StatusServiceUnavailable, bytes.Replace(page.body, main, append([]byte(banner), main...), 1))
 		return nil

@@ -173,13 +173,14 @@ func (s *Shell) dress(w http.ResponseWriter, r *http.Request, p *Page) {
 // are, and what is under way. A page that is kept is for those alone to whom
 // the same is said.
 func (s *Shell) around(r *http.Request) string {
-	said := s.visitor(r)
+	var b strings.Builder
+	b.WriteString(s.visitor(r))
 	if s.c.Banners != nil {
 		for _, banner := range s.c.Banners(r) {
-			said += fmt.Sprintf(" %q %t", banner.Text, banner.Form != nil)
+			fmt.Fprintf(&b, " %q %t", banner.Text, banner.Form != nil)
 		}
 	}
-	return said
+	return b.String()
 }
 
 // visitor is who the sender of r is.
