@@ -50,7 +50,7 @@ func TestEveryPage(t *testing.T) {
 	s := onDemo(t)
 	var capped atomic.Bool
 	t.Cleanup(func() {
-		if !capped.Load() {
+		if _, err := axeSource(); err == nil && !capped.Load() { // without it the pages are skipped
 			t.Error("no page had more pipelines than a chart draws: the budgets were not put to the test")
 		}
 	})
