@@ -140,7 +140,7 @@ func find(t *testing.T, text, pattern string) string {
 
 func count(t *testing.T, file, query string) int {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(10000)") // the server opens it at the same time
 	if err != nil {
 		t.Fatal(err)
 	}
