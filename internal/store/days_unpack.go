@@ -10,7 +10,6 @@ import (
 // database, and hands them over in the order in which they came. It has a few
 // days in memory at once, however many come.
 type dayReader struct {
-	ctx    context.Context //nolint:containedctx // that of the one call which it is made for
 	by     packer
 	want   Parts
 	shared *sharedDays
@@ -42,12 +41,12 @@ const maxUnpackers = 4
 // or can't be read.
 func (r *Reading) readPacked(ctx context.Context, text string, args []any, want Parts, isWanted func(key dayKey, bytes int) bool, each func(*Day) error) (others []dayKey, err error) {
 	unpackers := min(maxUnpackers, runtime.GOMAXPROCS(0))
-	d := &dayReader{ctx: ctx, by: r.days, want: want, shared: sharedOf(ctx), each: each, ring: make([]*unpackedDay, 2*unpackers)}
+	d := &dayReader{by: r.days, want: want, shared: sharedOf(ctx), each: each, ring: make([]*unpackedDay, 2*unpackers)}
 	d.work = make(chan *unpackedDay, len(d.ring))
 	ended := make(chan struct{}, unpackers)
 	for range unpackers {
 		go func() {
-			d.unpackAll()
+			d.unpackAll(ctx)
 			ended <- struct{}{}
 		}()
 	}
@@ -106,10 +105,10 @@ func (d *dayReader) handOver() error {
 	return d.each(u.day)
 }
 
-func (d *dayReader) unpackAll() {
+func (d *dayReader) unpackAll(ctx context.Context) {
 	for u := range d.work {
 		u.err = nil
-		u.day = d.shared.get(d.ctx, sharedKey{dayKey: u.key, want: d.want}, func(to *Day) error { return d.unpack(u, to) })
+		u.day = d.shared.get(ctx, sharedKey{dayKey: u.key, want: d.want}, func(to *Day) error { return d.unpack(u, to) })
 		if u.day == nil {
 			u.day, u.err = &u.own, d.unpack(u, &u.own)
 		}
