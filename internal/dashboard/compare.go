@@ -29,19 +29,27 @@ func (d *Dashboard) comparePage(ctx context.Context, v *view) (string, *Page, er
 		return "", nil, err
 	}
 	p.Sub = "A: " + v.sideWords(&c.Base) + " · B: " + v.sideWords(&c.Head)
-	b.Lead = judgement(c)
+	b.Lead = judgement(c.Comparison)
 	b.Rows = d.fill(ctx, v, p, []string{"differences"}, []string{"wide curves", "what-changed"}, []string{"job-differences"})
 	return "board", p, nil
 }
 
-// comparison asks for the two sides; B is what the filter says.
-func (d *Dashboard) comparison(ctx context.Context, v *view) (*analytics.Comparison, error) {
-	return once(v, "compare", func() (*analytics.Comparison, error) {
+// A comparison is of A, whose filter is base, and B, which is what the filter
+// of the view says.
+type comparison struct {
+	*analytics.Comparison
+
+	base analytics.Filter
+}
+
+func (d *Dashboard) comparison(ctx context.Context, v *view) (comparison, error) {
+	return once(v, "compare", func() (comparison, error) {
 		base, err := analytics.ParseBase(v.query, v.filter)
 		if err != nil {
-			return nil, err
+			return comparison{}, err
 		}
-		return d.Analytics.Compare(ctx, base, v.filter, "active", .5)
+		a, err := d.Analytics.Compare(ctx, base, v.filter, "active", .5)
+		return comparison{a, base}, err
 	})
 }
 
@@ -121,11 +129,7 @@ func (d *Dashboard) differencesCard(ctx context.Context, v *view) (Card, error) 
 	if err != nil {
 		return c, err
 	}
-	base, err := analytics.ParseBase(v.query, v.filter)
-	if err != nil {
-		return c, err
-	}
-	c.Table = v.differences("Metric", "metric", a.Metrics, base, func(string) string { return "" }, metricName)
+	c.Table = v.differences("Metric", "metric", a.Metrics, a.base, func(string) string { return "" }, metricName)
 	c.Body = shown(&c, true)
 	return c, nil
 }
@@ -137,11 +141,7 @@ func (d *Dashboard) jobDifferencesCard(ctx context.Context, v *view) (Card, erro
 		return c, err
 	}
 	jobs := a.Jobs[:min(len(a.Jobs), 50)]
-	base, err := analytics.ParseBase(v.query, v.filter)
-	if err != nil {
-		return c, err
-	}
-	c.Table = v.differences("Job", "job", jobs, base, func(job string) string { return v.jobHref(v.project.Name, job) }, func(job string) string { return strings.TrimPrefix(job, "job_run:") })
+	c.Table = v.differences("Job", "job", jobs, a.base, func(job string) string { return v.jobHref(v.project.Name, job) }, func(job string) string { return strings.TrimPrefix(job, "job_run:") })
 	if len(jobs) == 0 {
 		c.Empty = &Empty{Text: "No job has run on both sides."}
 		return c, nil

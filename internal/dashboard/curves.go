@@ -17,16 +17,12 @@ func (d *Dashboard) curvesCard(ctx context.Context, v *view) (Card, error) {
 	if err != nil {
 		return c, err
 	}
-	base, err := analytics.ParseBase(v.query, v.filter)
-	if err != nil {
-		return c, err
-	}
 	if len(a.BaseCurve) == 0 && len(a.HeadCurve) == 0 {
 		c.Empty = &Empty{Text: "Neither side has pipelines."}
 		return c, nil
 	}
 	picture := chart.ECDF{ID: "curves", Height: 300, Curves: []chart.Curve{curveOf("A", a.BaseCurve), curveOf("B", a.HeadCurve)}}
-	c.Table = v.curvesTable(picture.Curves, picture.Edges(), [2]analytics.Filter{base, v.filter})
+	c.Table = v.curvesTable(picture.Curves, picture.Edges(), [2]analytics.Filter{a.base, v.filter})
 	c.Desc = "For each duration, which part of the pipelines took no longer."
 	if a.Asked.BaseS != nil && a.Asked.HeadS != nil {
 		c.Desc += " Half of A took no longer than " + chart.Duration(*a.Asked.BaseS) + ", half of B no longer than " + chart.Duration(*a.Asked.HeadS) + "."
