@@ -57,15 +57,12 @@ func (d *Dashboard) cached(w http.ResponseWriter, r *http.Request, v *view, draw
 		}
 		return err
 	}
-	theme := ""
-	if c, err := r.Cookie("theme"); err == nil {
-		theme = c.Value
-	}
-	key := strings.Join([]string{strconv.FormatInt(d.Store.Decided(), 10), r.URL.RequestURI(), r.Host, theme, v.zone, v.dismissed.String(), strconv.FormatBool(d.mayChange(r)), d.Shell.around(r)}, "\x00")
+	page := d.pageKey(r)
+	key := strings.Join([]string{page, strconv.FormatInt(d.Store.Decided(), 10), d.Shell.around(r)}, "\x00")
 	e, err := d.made.Get(r.Context(), key, func(ctx context.Context) (keptPage, bool, error) {
 		text, whole, err := body(ctx)
 		if err == nil && whole {
-			d.last.put(d.lastKey(r), lastPage{text, d.Now()})
+			d.last.put(page, lastPage{text, d.Now()})
 		}
 		return keptPageOf(text), whole, err
 	})

@@ -46,9 +46,9 @@ func (l *lastPages) get(key string) (page lastPage, found bool) {
 	return page, found
 }
 
-// lastKey says which page a request is for: what is asked, and what a page
-// depends on besides the database.
-func (d *Dashboard) lastKey(r *http.Request) string {
+// pageKey says which page a request is for: what is asked, and what a page
+// depends on besides the database and what is under way.
+func (d *Dashboard) pageKey(r *http.Request) string {
 	parts := []string{r.URL.RequestURI(), r.Host, strconv.FormatBool(d.mayChange(r)), d.Shell.visitor(r)}
 	for _, name := range []string{"theme", "tz", dismissedCookie} {
 		value := ""
@@ -68,7 +68,7 @@ func (d *Dashboard) orLast(h Handler) Handler {
 		if !errors.Is(err, store.ErrAway) || !WantsPage(r) || d.Allow(r, store.ScopeRead) != nil {
 			return err
 		}
-		page, found := d.last.get(d.lastKey(r))
+		page, found := d.last.get(d.pageKey(r))
 		if !found {
 			return err
 		}
